@@ -1,0 +1,1 @@
+"""The doors: everything that the world sends in, over HTTP and as webhooks."""

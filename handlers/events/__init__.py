@@ -1,0 +1,1 @@
+"""One file for each family of Stripe's events; none of them knows the others."""

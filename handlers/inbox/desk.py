@@ -1,0 +1,121 @@
+"""What a person does with the inbox: look at events, replay them, retry or bury dead ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.inbox import State
+from sync.store.db import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class EventSummary:
+    """One event of a list. `created` is Stripe's Unix second."""
+
+    created: int
+    id: str
+    type: str
+    object_id: str | None
+    customer_id: str | None
+    source: str
+    state: State
+    attempts: int
+    last_error: str | None
+    received_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event with its body, byte for byte."""
+
+    summary: EventSummary
+    api_version: str | None
+    livemode: bool | None
+    account: str | None
+    body: bytes
+
+
+LIST_EVENTS = """
+SELECT created, id, type, object_id, customer_id, source, state, attempts, last_error, received_at,
+       finished_at
+  FROM inbox
+ WHERE ($1::text IS NULL OR state = $1)
+   AND ($2::text IS NULL OR object_id = $2 OR customer_id = $2)
+   AND ($3::bigint IS NULL OR (created, id) < ($3, $4::text))
+ ORDER BY created DESC, id DESC LIMIT $5
+"""
+
+
+async def list_events(
+    conn: Executor,
+    *,
+    state: State | None = None,
+    about: str | None = None,
+    before: tuple[int, str] | None = None,
+    limit: int = 50,
+) -> list[EventSummary]:
+    """Events, newest first: in one state, about one object or customer, before a `(created, id)`."""
+    created, event_id = before or (None, None)
+    return [
+        _summary(list(row)) for row in await conn.fetch(LIST_EVENTS, state, about, created, event_id, limit)
+    ]
+
+
+async def list_dead(conn: Executor, *, limit: int = 50) -> list[EventSummary]:
+    """The events that were buried, newest first."""
+    return await list_events(conn, state=State.BURIED, limit=limit)
+
+
+SHOW_EVENT = """
+SELECT created, id, type, object_id, customer_id, source, state, attempts, last_error, received_at,
+       finished_at, api_version, livemode, account, body
+  FROM inbox WHERE id = $1 ORDER BY created LIMIT 1
+"""
+
+
+async def show(conn: Executor, event_id: str) -> StoredEvent | None:
+    """One event with its body, or None."""
+    row = await conn.fetchrow(SHOW_EVENT, event_id)
+    if row is None:
+        return None
+    return StoredEvent(
+        _summary(list(row)[:11]), row["api_version"], row["livemode"], row["account"], row["body"]
+    )
+
+
+REOPEN_EVENT = """
+UPDATE inbox SET state = 'waiting', attempts = 0, retry_at = NULL, finished_at = NULL
+ WHERE id = $1 AND state = ANY($2::text[])
+"""
+
+
+async def retry(conn: Executor, event_id: str) -> bool:
+    """Give a buried event a new set of tries; False when there is no such buried event."""
+    return await conn.execute(REOPEN_EVENT, event_id, [State.BURIED]) == "UPDATE 1"
+
+
+async def replay(conn: Executor, event_id: str) -> bool:
+    """Let any ended event be decided again; False when it is unknown or still waits.
+
+    Harmless by itself: what is older than the mirror is ignored again.
+    """
+    ended = [State.FINISHED, State.IGNORED, State.BURIED]
+    return await conn.execute(REOPEN_EVENT, event_id, ended) == "UPDATE 1"
+
+
+BURY_EVENT = """
+UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_error = $2
+ WHERE id = $1 AND state = 'waiting'
+"""
+
+
+async def bury(conn: Executor, event_id: str, why: str) -> bool:
+    """Set a waiting event aside by hand; False when no such event waits."""
+    return await conn.execute(BURY_EVENT, event_id, why[:500]) == "UPDATE 1"
+
+
+def _summary(values: list[object]) -> EventSummary:
+    values[6] = State(str(values[6]))
+    return EventSummary(*values)  # type: ignore[arg-type]

@@ -1,0 +1,110 @@
+"""The whole HTTP surface on one screen, and the application that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from handlers import health, views
+from handlers.api import accounts, catalog, changes, estimates, quotes
+from handlers.auth import EVERYBODY, Role
+from handlers.health import READY, AskReady
+from handlers.openapi import serve_document
+from handlers.registry import Door, HttpSettings, Idempotency, Route
+from handlers.server import assemble
+from handlers.webhooks import stripe_webhook
+from sync.billing import Billing
+from sync.errors import Code as C
+
+AUTOMATION: Final = frozenset({Role.AUTOMATION})
+QUOTERS: Final = frozenset({Role.AUTOMATION, Role.SUPPORT})
+OPTIONAL, LIVE = Idempotency.OPTIONAL, Idempotency.REQUIRED_LIVE
+
+TERMS: Final = (C.NOT_IN_CATALOG, C.QUANTITY_OUT_OF_RANGE)
+ACTOR: Final = (C.NOT_BILLING_ADMIN, C.ACCOUNT_PARKED, C.CHANGE_IN_PROGRESS)
+STRIPE: Final = (C.STRIPE_UNAVAILABLE, C.STRIPE_REFUSED, C.RATE_LIMITED)
+STATE: Final = (
+    C.PAYMENT_METHOD_MISSING, C.TAX_LOCATION_REQUIRED, C.RENEWAL_UNPAID, C.SUBSCRIPTION_CANCELED,
+    C.SUBSCRIPTION_CANCELING, C.SUBSCRIPTION_INCOMPLETE, C.SUBSCRIPTION_PAST_DUE, C.SUBSCRIPTION_PAUSED,
+    C.SUBSCRIPTION_TRIALING, C.SCHEDULE_ATTACHED, C.PENDING_UPDATE_ATTACHED, C.ITEMS_CONFLICT,
+    C.TOO_MANY_ITEMS, C.WRITES_STOPPED, C.CHANGE_LIMIT_REACHED, C.PRICE_CHANGED,
+)  # fmt: skip
+RULES: Final = (
+    C.NEEDS_REQUEST, C.REFUSED_BY_POLICY, C.SEATS_IN_USE, C.CONTACTS_IN_USE, C.NOTHING_TO_CHANGE,
+)  # fmt: skip
+QUOTED: Final = (
+    C.QUOTE_EXPIRED, C.QUOTE_STALE, C.QUOTE_USED, C.PAYMENT_DECLINED, C.PAYMENT_ACTION_REQUIRED,
+    C.OUTCOME_UNKNOWN,
+)  # fmt: skip
+
+ACCOUNT: Final = "/v1/accounts/{account_id}"
+UNKNOWN: Final = (C.ACCOUNT_UNKNOWN,)
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/v1/catalog", catalog.show, "What is sold, and for how much",
+          {200: views.Catalog}, EVERYBODY),
+    Route("GET", "/v1/accounts", accounts.list_all, "List accounts",
+          {200: views.Page[views.Account]}, EVERYBODY),
+    Route("POST", "/v1/accounts", accounts.create, "Create an account, or take over a customer of Stripe",
+          {200: views.Account}, AUTOMATION,
+          (C.ACCOUNT_EXISTS, C.CURRENCY_MISMATCH, C.PAYMENT_DECLINED, C.OUTCOME_UNKNOWN, *STRIPE), OPTIONAL),
+    Route("GET", ACCOUNT, accounts.show, "Show an account: terms, use, next invoice, open changes, findings",
+          {200: views.Account}, EVERYBODY, UNKNOWN),
+    Route("PUT", f"{ACCOUNT}/primary-admin", accounts.set_primary_admin, "Name the primary admin",
+          {200: views.Account}, AUTOMATION, UNKNOWN),
+    Route("PUT", f"{ACCOUNT}/usage", accounts.set_usage, "Tell what is in use; never changes what is bought",
+          {200: views.Account}, AUTOMATION, (*UNKNOWN, C.QUANTITY_OUT_OF_RANGE)),
+    Route("GET", f"{ACCOUNT}/invoices", accounts.list_invoices, "List an account's invoices",
+          {200: views.Page[views.Invoice]}, EVERYBODY, UNKNOWN),
+    Route("POST", f"{ACCOUNT}/estimates", estimates.create, "Estimate a change at once, without Stripe",
+          {200: views.Estimate}, QUOTERS, (*UNKNOWN, *TERMS, *RULES, C.CURRENCY_MISMATCH)),
+    Route("POST", f"{ACCOUNT}/quotes", quotes.create, "Quote a change: what it charges, to the cent",
+          {200: views.Quote}, QUOTERS, (*UNKNOWN, *ACTOR, *TERMS, *STATE, *RULES, *STRIPE), OPTIONAL),
+    Route("GET", "/v1/quotes/{quote_id}", quotes.show, "Show a quote",
+          {200: views.Quote}, EVERYBODY, (C.NOT_FOUND,)),
+    Route("POST", "/v1/quotes/{quote_id}/confirm", quotes.confirm, "Confirm a quote: charge exactly that",
+          {200: views.Change, 202: views.Change, 402: views.EndedChange, 409: views.EndedChange}, AUTOMATION,
+          (C.NOT_FOUND, *ACTOR, *QUOTED, *STATE, *RULES, *TERMS, *STRIPE), LIVE),
+    Route("GET", "/v1/changes", changes.list_all, "List changes, newest first",
+          {200: views.Page[views.Change]}, EVERYBODY),
+    Route("GET", "/v1/changes/{change_id}", changes.show, "Show a change, and wait for it with ?wait=",
+          {200: views.Change}, EVERYBODY, (C.NOT_FOUND,)),
+    Route("POST", "/v1/changes/{change_id}/withdraw", changes.withdraw, "Withdraw what is still open",
+          {200: views.Change, 202: views.Change}, AUTOMATION, (C.NOT_FOUND, *ACTOR, *STRIPE), OPTIONAL),
+)  # fmt: skip
+
+DOORS: Final[tuple[Door, ...]] = (
+    Door("POST", "/webhooks/stripe", stripe_webhook, "Take in an event of Stripe's, signed by Stripe",
+         {200: ("Stored, or known before.", None, None), 400: ("Not signed by Stripe.", None, None),
+          404: ("No secret is configured.", None, None), 413: ("Too large.", None, None),
+          503: ("Not stored; deliver it again.", None, None)}),
+    Door("GET", "/livez", health.livez, "Is the process alive",
+         {200: ("It is.", "application/json", views.Live)}),
+    Door("GET", "/readyz", health.readyz, "Can requests be served",
+         {200: ("They can.", "application/json", views.Ready),
+          503: ("They cannot.", "application/json", views.Ready)}),
+    Door("GET", "/metrics", health.metrics, "The metrics of this process, for Prometheus",
+         {200: ("Prometheus's text format.", "text/plain", None)}),
+    Door("GET", "/openapi.json", serve_document, "This description",
+         {200: ("OpenAPI 3.1.", "application/json", None)}),
+)  # fmt: skip
+
+
+def build_app(
+    billing: Billing,
+    *,
+    intake: Any,
+    webhook_secrets: Sequence[str],
+    ready: AskReady,
+    bootstrap_key: str | None = None,
+    settings: HttpSettings | None = None,
+) -> web.Application:
+    """Return the application with every route. Nothing is opened or started here.
+
+    Without `webhook_secrets` the webhook route answers 404. `ready` is asked by GET /readyz.
+    """
+    app = assemble(billing, ROUTES, DOORS, bootstrap_key=bootstrap_key, settings=settings)
+    app[READY] = ready
+    return app

@@ -1,0 +1,153 @@
+"""What callers send, as strict models: unknown members are refused, and `"8"` is not a number.
+
+`terms` stays plain data here. The rules read it themselves, so that HTTP and the command line find the same
+problems at the same pointers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+MAX_COUNT: Final = 2_147_483_647  # what PostgreSQL's integer holds
+LONGEST_WAIT_SECONDS: Final = 30
+
+
+def _printable(text: str) -> str:
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("text must not hold control characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+# An account's id is a part of addresses: visible ASCII without a slash, and something to read in it.
+AccountId = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[!-.0-~]*[A-Za-z0-9][!-.0-~]*$", examples=["acme"])
+]
+UserId = Annotated[Text, Field(min_length=1, max_length=200, examples=["user_1"])]
+Email = Annotated[Text, Field(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$", examples=["ada@example.com"])]
+Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$", examples=["usd"])]
+StripeCustomerId = Annotated[str, Field(pattern=r"^cus_[A-Za-z0-9_]{1,250}$")]
+StripePaymentMethodId = Annotated[
+    str, Field(pattern=r"^[a-z]{2,8}_[A-Za-z0-9_]{1,250}$", examples=["pm_card_visa"])
+]
+Locale = Literal["en", "fr"]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+# Read by sync.rules.terms; in the description it is the component PARTIAL_TERMS.
+TermsInput = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/PartialTerms"})]
+Limit = Annotated[int, Field(ge=1, le=100, description="At most so many entries.")]
+Cursor = Annotated[
+    str | None, Field(max_length=200, description="The id of the last entry of the page before.")
+]
+Wait = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=LONGEST_WAIT_SECONDS,
+        allow_inf_nan=False,
+        description="Answer when the change has come to rest, at the latest after so many seconds.",
+    ),
+]
+
+
+class Sent(BaseModel):
+    """Something that a caller sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# What sync.rules.terms accepts, in words of JSON schema; a model would invent defaults for what is not named.
+PARTIAL_TERMS: Final = {
+    "title": "PartialTerms",
+    "description": "The parts of the terms that are to be different; what is not named stays as it is. A"
+    " first purchase, and one after a cancellation, needs product, tier and contact_limit.",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "product": {"type": "string", "minLength": 1},
+        "tier": {"type": "string", "minLength": 1},
+        "contact_limit": {"type": "integer", "minimum": 1, "description": "One of the catalog's bands."},
+        "seats": {"type": "integer", "minimum": 1, "description": "The total: included and extra ones."},
+        "add_ons": {
+            "description": "Quantities by name, 0 removes one; or a list of names, which means one of each.",
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+                {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+            ],
+        },
+        "interval": {"type": "string", "enum": ["month", "year"]},
+    },
+    "examples": [{"product": "marketing", "tier": "plus", "contact_limit": 2500, "seats": 5}],
+}
+
+
+class PrimaryAdmin(Sent):
+    """The one person who may change the account's billing."""
+
+    user_id: UserId
+    email: Email
+
+
+class NewAccountBody(Sent):
+    """An account that is to be billed. With `stripe_customer_id` an existing customer is taken over."""
+
+    account_id: AccountId
+    email: Email
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    primary_admin: PrimaryAdmin
+    locale: Locale
+    currency: Currency
+    stripe_customer_id: StripeCustomerId | None = None
+    payment_method: StripePaymentMethodId | None = None
+
+
+class UsageBody(Sent):
+    """What is in use. It leads to notices and guards decreases; it never changes what is bought."""
+
+    contacts: Count | None = None
+    seats: Count | None = None
+
+
+class EstimateBody(Sent):
+    """A wish to be estimated."""
+
+    terms: TermsInput
+
+
+class QuoteBody(Sent):
+    """A wish to be quoted, in the name of the account's primary admin."""
+
+    terms: TermsInput
+    actor: UserId
+
+
+class ActorBody(Sent):
+    """In whose name this is done: the user id of the account's primary admin."""
+
+    actor: UserId
+
+
+class PageQuery(Sent):
+    """Which part of a list is wanted."""
+
+    limit: Limit = 20
+    starting_after: Cursor = None
+
+
+class ChangesQuery(PageQuery):
+    """Which changes are wanted, newest first."""
+
+    account_id: Annotated[str | None, Field(max_length=200, description="Only those of this account.")] = None
+
+
+class WaitQuery(Sent):
+    """How long to wait for the end of the work."""
+
+    wait: Wait = 0
+
+
+class ConfirmQuery(Sent):
+    """How long to wait for the result; without it the server's own default."""
+
+    wait: Wait | None = None

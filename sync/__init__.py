@@ -1,0 +1,1 @@
+"""The billing: what an account bought, what Stripe bills, and the road between the two."""

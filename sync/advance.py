@@ -1,0 +1,56 @@
+"""One change, one step further: the table from state to step, under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from sync import apply, settle
+from sync.billing import Billing
+from sync.gateway import StripeCallFailed
+from sync.states import LegState
+from sync.store import changes as store
+from sync.telemetry import LogEvent
+from sync.work import LeaseLost, Work, held
+
+log = structlog.get_logger()
+
+STEPS: dict[LegState, Callable[[Work], Awaitable[float]]] = {
+    LegState.CONFIRMED: apply.carry,
+    LegState.APPLYING: apply.carry,
+    LegState.AWAITING_PAYMENT: apply.watch_payment,
+    LegState.APPLIED: settle.settle,
+}
+
+FAILURE_SECONDS_MOST = 60.0
+
+
+async def advance(billing: Billing, change_id: str) -> None:
+    """Carry a change as far as it goes now. Safe to call at any time, by anybody, any number of times."""
+    woken = True
+    while woken:
+        async with held(billing, change_id) as work:
+            if work is None:
+                return
+            known = work.leg.event_seen_at
+            wait = await _run(work)
+            if wait is None:
+                return
+            seen = await store.free(billing.pool, work.leg, wait)
+        # An event that arrived while we held the lease found the door shut: look again.
+        woken = seen is not None and seen != known
+
+
+async def _run(work: Work) -> float | None:
+    """Step until the change has ended or waits; returns the seconds to wait, None when it is out of our hands."""
+    try:
+        wait = apply.GO_ON
+        while wait == apply.GO_ON and work.leg.ended_at is None:
+            wait = await STEPS[LegState(work.leg.state)](work)
+        return wait
+    except LeaseLost:
+        return None
+    except StripeCallFailed as error:
+        log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.failure.message)
+        return min(2.0 * work.leg.attempts, FAILURE_SECONDS_MOST)

@@ -1,0 +1,124 @@
+"""What a failed call to Stripe means, in one table.
+
+Source of the table: Stripe docs "Advanced error handling", "Idempotent requests", "Rate limits", and what
+the SDK does with aiohttp (failures while the body is read reach us as raw aiohttp errors).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+import stripe
+
+from sync.errors import StripeTrouble
+
+
+class Verdict(StrEnum):
+    """What may be done after a failure."""
+
+    REPEAT = "repeat"
+    """Stripe did not begin to execute it: the same bytes under the same key are safe."""
+    UNKNOWN = "unknown"
+    """It may have happened. A write is read back before anything else; a read is simply repeated."""
+    DECLINED = "declined"
+    """The payment failed. The key replays this answer for a day: a new attempt needs a new key."""
+    MISSING = "missing"
+    """The object does not exist."""
+    REFUSED = "refused"
+    """Stripe understood and said no; repeating changes nothing."""
+    DENIED = "denied"
+    """Our key is wrong, revoked or lacks a permission: every further write would fail as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed call, without anything of the SDK's."""
+
+    verdict: Verdict
+    message: str
+    http_status: int | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+    retry_after_seconds: float | None = None
+
+
+class StripeCallFailed(StripeTrouble):
+    """A call that ended without a usable answer; `failure` says what may be done next."""
+
+    def __init__(self, failure: Failure, operation: str) -> None:
+        self.failure = failure
+        self.operation = operation
+        super().__init__(
+            "stripe_unavailable",
+            _sentence(failure, operation),
+            retryable=failure.verdict in (Verdict.REPEAT, Verdict.UNKNOWN),
+        )
+
+
+def _sentence(failure: Failure, operation: str) -> str:
+    request = f" (Stripe request {failure.request_id})" if failure.request_id else ""
+    match failure.verdict:
+        case Verdict.DENIED:
+            return f"Stripe does not accept our API key for {operation}: {failure.message}{request}"
+        case Verdict.REPEAT | Verdict.UNKNOWN:
+            return f"Stripe did not answer {operation}: {failure.message}{request} Try again in a moment."
+        case _:
+            return f"Stripe refused {operation}: {failure.message}{request}"
+
+
+def judge(error: BaseException) -> Failure:
+    """The failure behind any exception that a call can raise; unexpected ones are raised again."""
+    if isinstance(error, stripe.StripeError):
+        return _judge_stripe(error)
+    if isinstance(error, aiohttp.ClientError | asyncio.TimeoutError | ConnectionError):
+        return Failure(Verdict.UNKNOWN, f"the connection failed ({type(error).__name__})")
+    raise error
+
+
+def _judge_stripe(error: stripe.StripeError) -> Failure:
+    body = error.error
+    code = getattr(body, "code", None) or error.code
+    return Failure(
+        verdict=_verdict(error, code),
+        message=error.user_message or str(error) or type(error).__name__,
+        http_status=error.http_status,
+        code=code,
+        decline_code=getattr(body, "decline_code", None),
+        param=getattr(body, "param", None),
+        request_id=error.request_id,
+        retry_after_seconds=_retry_after(error),
+    )
+
+
+def _verdict(error: stripe.StripeError, code: str | None) -> Verdict:
+    match error:
+        case stripe.APIConnectionError():
+            return Verdict.UNKNOWN
+        case stripe.RateLimitError():
+            return Verdict.REPEAT
+        case stripe.CardError():
+            return Verdict.DECLINED
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return Verdict.DENIED
+        case stripe.InvalidRequestError() if error.http_status == 404 or code == "resource_missing":
+            return Verdict.MISSING
+        case stripe.InvalidRequestError() | stripe.IdempotencyError():
+            return Verdict.REFUSED
+    if error.http_status == 409:
+        # The same key is still running: waiting and sending the same bytes replays its answer.
+        return Verdict.REPEAT
+    # 5xx, also one stored under the key and replayed, and answers that are not JSON.
+    return Verdict.UNKNOWN if (error.http_status or 500) >= 500 else Verdict.REFUSED
+
+
+def _retry_after(error: stripe.StripeError) -> float | None:
+    value = (error.headers or {}).get("Retry-After") or (error.headers or {}).get("retry-after")
+    try:
+        return float(value) if value is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,268 @@
+"""Quotes: the price of a change today and from now on, pinned so that the charge can equal it.
+
+A quote stores Stripe's proration instant, the very body that apply will send, every previewed line and a
+fingerprint of the state. It takes no lock: confirm checks whether all of it still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from sync import clock, gates, ids, pricing
+from sync.billing import Billing
+from sync.errors import Code, Conflict, NotFound, Problem, Refused
+from sync.gateway import StripeCallFailed, Verdict
+from sync.pricing import Offer, State
+from sync.rules import proration
+from sync.rules.planner import Plan, Usage, amend
+from sync.rules.planner import plan as make_plan
+from sync.rules.price_book import PriceBook
+from sync.rules.terms import PartialTerms, Terms, merge
+from sync.store import accounts as account_store
+from sync.store import catalog_prices
+from sync.store import quotes as quote_store
+from sync.store.accounts import AccountRow
+from sync.store.quotes import QuoteRow
+from sync.telemetry import ESTIMATE_DIFFERENCE_MINOR, LogEvent
+
+log = structlog.get_logger()
+
+
+async def create(billing: Billing, account_id: str, actor_id: str, wanted: PartialTerms) -> dict[str, Any]:
+    """Price a change and store it; returns the quote of the public contract.
+
+    Raises NotFound (account_unknown), Refused (not_billing_admin), BadInput for terms outside the catalog
+    and StripeTrouble. What a rule or the state of the subscription forbids is a quote with refusals.
+    """
+    row = await make(billing, await require_account(billing, account_id), actor_id, wanted)
+    return to_json(row)
+
+
+async def get(billing: Billing, quote_id: str) -> dict[str, Any]:
+    """A stored quote. Raises NotFound."""
+    return to_json(await require(billing, quote_id))
+
+
+async def require(billing: Billing, quote_id: str) -> QuoteRow:
+    """The stored row of a quote. Raises NotFound."""
+    row = await quote_store.get(billing.pool, quote_id)
+    if row is None:
+        raise NotFound(Code.NOT_FOUND, f"There is no quote {quote_id!r}. Ask for a new one.")
+    return row
+
+
+async def require_account(billing: Billing, account_id: str) -> AccountRow:
+    """The account. Raises NotFound (account_unknown)."""
+    account = await account_store.get(billing.pool, account_id)
+    if account is None:
+        raise NotFound(Code.ACCOUNT_UNKNOWN, f"There is no account {account_id!r}.")
+    return account
+
+
+def require_admin(account: AccountRow, actor_id: str) -> None:
+    """Only the primary admin may change an account's billing. Raises Refused (not_billing_admin)."""
+    if actor_id != account.primary_admin_user_id:
+        raise Refused(
+            Code.NOT_BILLING_ADMIN,
+            f"{actor_id!r} is not the primary admin of {account.id!r}, so nothing was changed. "
+            "Ask the primary admin to do it.",
+        )
+
+
+def require_running(account: AccountRow) -> str:
+    """The account's customer at Stripe. Raises Conflict (account_parked) when staff must look first."""
+    if account.parked_at is not None:
+        raise Conflict(
+            Code.ACCOUNT_PARKED,
+            f"Billing changes of this account are stopped: {account.parked_reason}. Nothing was charged; "
+            "support has been told.",
+        )
+    if account.stripe_customer_id is None:
+        raise Conflict(
+            Code.CHANGE_IN_PROGRESS,
+            "The account is still being created at Stripe. Send its creation again, then ask again.",
+            retryable=True,
+        )
+    return account.stripe_customer_id
+
+
+async def make(billing: Billing, account: AccountRow, actor_id: str, wanted: PartialTerms) -> QuoteRow:
+    """Plan, price and store. See `create`."""
+    require_admin(account, actor_id)
+    customer_id = require_running(account)
+    current = await account_store.terms(billing.pool, account.id)
+    complete = merge(current, wanted, billing.catalog)
+    book = await catalog_prices.book(billing.pool)
+    state = await pricing.read_state(billing, account, customer_id)
+    if state.subscription is not None and state.subscription.status in gates.ENDED:
+        # What ended is history: the same words now describe a first purchase.
+        current, complete = None, merge(None, wanted, billing.catalog)
+        state = State(state.customer, None, state.now_unix)
+    plan = planned(billing, account, current, complete, state, book)
+    refusals = [*plan.refusals, *gates.refusals(state.subscription, state.latest_invoice, state.customer)]
+    refusals += _not_yet(plan)
+    offer = None if refusals else await _offer(billing, account, state, plan, book)
+    row = _row(billing, account, actor_id, current, plan, state, refusals, offer, book)
+    await quote_store.insert(billing.pool, row)
+    log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
+    return row
+
+
+def planned(
+    billing: Billing,
+    account: AccountRow,
+    current: Terms | None,
+    wanted: Terms,
+    state: State,
+    book: PriceBook,
+) -> Plan:
+    """The pure planner with this account's facts."""
+    usage = Usage(account.contacts_in_use or 0, account.seats_in_use or 0)
+    return make_plan(
+        current,
+        wanted,
+        catalog=billing.catalog,
+        policy=billing.policy,
+        items=state.items(),
+        prices=book,
+        currency=account.currency,
+        usage=usage,
+    )
+
+
+def _not_yet(plan: Plan) -> list[Problem]:
+    """Decreases at renewal are planned and shown, and go through support until schedules are written."""
+    if plan.at_renewal is None:
+        return []
+    detail = "Fewer contacts or seats at renewal go through support in this release. Nothing was charged."
+    return [Problem("/terms", Code.NEEDS_REQUEST, detail)]
+
+
+async def _offer(
+    billing: Billing, account: AccountRow, state: State, plan: Plan, book: PriceBook
+) -> Offer:
+    entries = plan.amendment.as_stripe_items()
+    behavior = str(plan.payment_behavior)
+    try:
+        if state.subscription is None:
+            return await pricing.offer_creation(billing, account.id, state, entries, book, behavior)
+        return await pricing.offer_update(billing, state, state.subscription, entries, book, behavior)
+    except StripeCallFailed as error:
+        if error.failure.verdict is Verdict.REFUSED and error.failure.code == "customer_tax_location_invalid":
+            raise Refused(
+                Code.TAX_LOCATION_REQUIRED,
+                "Stripe needs the customer's address to compute the tax. Nothing was charged; add the "
+                "address, then ask again.",
+            ) from error
+        raise
+
+
+def _row(
+    billing: Billing,
+    account: AccountRow,
+    actor_id: str,
+    current: Terms | None,
+    plan: Plan,
+    state: State,
+    refusals: Sequence[Problem],
+    offer: Offer | None,
+    book: PriceBook,
+) -> QuoteRow:
+    now = clock.wall()
+    subscription = state.subscription
+    priced = offer.now if offer else None
+    return QuoteRow(
+        id=ids.new_id("quo"),
+        account_id=account.id,
+        actor_id=actor_id,
+        current_terms=current.to_json() if current else None,
+        now_terms=plan.now.to_json() if plan.now else None,
+        renewal_terms=plan.at_renewal.to_json() if plan.at_renewal else None,
+        self_serve=plan.self_serve and not refusals,
+        refusals=[refusal.to_json() for refusal in refusals],
+        stripe_subscription_id=subscription.id if subscription else None,
+        stripe_params=offer.params if offer else None,
+        proration_unix=state.now_unix if offer and subscription else None,
+        currency=account.currency,
+        due_today_minor=priced.due_today_minor if priced else None,
+        to_balance_minor=priced.to_balance_minor if priced else None,
+        total_minor=priced.total_minor if priced else None,
+        starting_balance_minor=priced.starting_balance_minor if priced else None,
+        lines=priced.lines if priced else [],
+        from_now_on_minor=offer.from_now_on_minor if offer else None,
+        from_now_on_interval=plan.now.interval.value if offer and plan.now else None,
+        next_invoice=offer.next_invoice if offer else None,
+        estimate_difference_minor=_estimate_difference(plan, state, offer, book) if offer else None,
+        fingerprint=state.fingerprint(),
+        expires_at=now + timedelta(seconds=billing.quote_ttl_seconds),
+        created_at=now,
+    )
+
+
+def _estimate_difference(plan: Plan, state: State, offer: Offer, book: PriceBook) -> int:
+    """How far our own arithmetic is from Stripe's lines of this change: a tripwire, never an amount shown."""
+    items = state.items()
+    start, end = (
+        (state.subscription.period_start, state.subscription.period_end) if state.subscription else (0, 1)
+    )
+    at = state.now_unix if state.subscription else start
+    estimate = proration.estimate(items, amend(items, plan.amendment), book.amounts(), start, end, at)
+    previewed: int = sum(line["amount_minor"] for line in offer.now.lines if line["kind"] in ("credit", "charge"))
+    difference = previewed - estimate.total_minor
+    ESTIMATE_DIFFERENCE_MINOR.observe(abs(difference))
+    return difference
+
+
+# ---- the shape of the public contract
+
+
+def amount(minor: int | None, currency: str) -> dict[str, Any] | None:
+    """An amount as the contract writes it."""
+    return None if minor is None else {"amount_minor": minor, "currency": currency}
+
+
+def to_json(row: QuoteRow) -> dict[str, Any]:
+    """The quote of the public contract. Amounts are null where a refusal stopped the pricing."""
+    money = row.currency
+    next_invoice = row.next_invoice
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "current": row.current_terms,
+        "now": row.now_terms,
+        "at_renewal": row.renewal_terms,
+        "self_serve": row.self_serve,
+        "refusals": row.refusals,
+        "due_today": amount(row.due_today_minor, money),
+        "to_balance": amount(row.to_balance_minor, money),
+        "due_today_lines": [_line_json(line, money) for line in row.lines],
+        "from_now_on": None
+        if row.from_now_on_minor is None
+        else {"amount": amount(row.from_now_on_minor, money), "interval": row.from_now_on_interval},
+        "next_invoice": None
+        if next_invoice is None
+        else {
+            "amount": amount(next_invoice["amount_minor"], money),
+            "on": iso(datetime.fromtimestamp(next_invoice["on_unix"], UTC)),
+            "why": next_invoice["why"],
+        },
+        "estimate_difference_minor": row.estimate_difference_minor,
+        "proration_date": row.proration_unix,
+        "expires_at": iso(row.expires_at),
+        "created_at": iso(row.created_at),
+        "fingerprint": row.fingerprint,
+    }
+
+
+def _line_json(line: dict[str, Any], currency: str) -> dict[str, Any]:
+    names = ("description", "amount_minor", "quantity", "price_lookup_key", "period", "kind")
+    return {**{name: line[name] for name in names}, "currency": currency}
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A moment as the contract writes it: UTC, ISO 8601, to the second."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

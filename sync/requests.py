@@ -1,0 +1,106 @@
+"""The bodies that we send to Stripe, each in one place, so that a preview and its charge cannot differ.
+
+Every function returns plain data in the shape of API version 2026-10-28.endive; tests hold them against
+the SDK's own parameter types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Body = dict[str, Any]
+
+CHANGE_METADATA = "prorata_change"
+ACCOUNT_METADATA = "prorata_account"
+
+
+# ---- changing a subscription
+
+
+def update(entries: Sequence[Body], *, proration_unix: int, payment_behavior: str) -> Body:
+    """The change itself, without its mark: what a quote stores."""
+    return {
+        "items": list(entries),
+        "proration_behavior": "always_invoice",
+        "proration_date": proration_unix,
+        "payment_behavior": payment_behavior,
+        "expand": ["latest_invoice"],
+    }
+
+
+def update_preview(subscription_id: str, entries: Sequence[Body], proration_unix: int) -> Body:
+    """The immediate invoice of that change."""
+    return {
+        "subscription": subscription_id,
+        "subscription_details": {
+            "items": list(entries),
+            "proration_behavior": "always_invoice",
+            "proration_date": proration_unix,
+        },
+    }
+
+
+def recurring_preview(subscription_id: str, entries: Sequence[Body]) -> Body:
+    """What repeats from now on: one-time lines and temporary discounts left out."""
+    return {
+        "subscription": subscription_id,
+        "preview_mode": "recurring",
+        "subscription_details": {"items": list(entries)},
+    }
+
+
+def next_preview(subscription_id: str, entries: Sequence[Body]) -> Body:
+    """The next renewal's invoice once the change has been paid by itself."""
+    return {
+        "subscription": subscription_id,
+        "subscription_details": {"items": list(entries), "proration_behavior": "none"},
+    }
+
+
+# ---- creating a subscription
+
+
+def create(customer_id: str, account_id: str, entries: Sequence[Body], payment_behavior: str) -> Body:
+    """The first purchase; the billing mode is sent because defaults move between API versions."""
+    return {
+        "customer": customer_id,
+        "items": list(entries),
+        "billing_mode": {"type": "flexible"},
+        "payment_behavior": payment_behavior,
+        "metadata": {ACCOUNT_METADATA: account_id},
+        "expand": ["latest_invoice"],
+    }
+
+
+def create_preview(customer_id: str, entries: Sequence[Body], mode: str = "next") -> Body:
+    """The first invoice (`next`) or what repeats (`recurring`) of a subscription that does not exist yet."""
+    return {
+        "customer": customer_id,
+        "preview_mode": mode,
+        "subscription_details": {"items": list(entries), "billing_mode": {"type": "flexible"}},
+    }
+
+
+def marked(body: Body, change_id: str) -> Body:
+    """The body with the change's mark, which outlives every idempotency key."""
+    return {**body, "metadata": {**body.get("metadata", {}), CHANGE_METADATA: change_id}}
+
+
+# ---- accounts
+
+
+def customer(
+    account_id: str, *, email: str, name: str, locale: str, payment_method: str | None
+) -> Body:
+    """A new customer; a payment method becomes its default at once."""
+    body: Body = {
+        "email": email,
+        "name": name,
+        "preferred_locales": [locale],
+        "metadata": {ACCOUNT_METADATA: account_id},
+    }
+    if payment_method:
+        body["payment_method"] = payment_method
+        body["invoice_settings"] = {"default_payment_method": payment_method}
+    return body

@@ -1,0 +1,192 @@
+"""From a decoded Stripe object to its row and the rows of its children, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sync.mirror_rows import (
+    ChildRow,
+    CustomerRow,
+    InvoiceLineRow,
+    InvoiceRow,
+    Kind,
+    PriceRow,
+    ProductRow,
+    Row,
+    SubscriptionItemRow,
+    SubscriptionRow,
+)
+from sync.stripe_objects import (
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Price,
+    Product,
+    Subscription,
+    SubscriptionItem,
+    ref_id,
+)
+
+Rows = tuple[Row, tuple[ChildRow, ...]]
+
+
+def _customer(customer: Customer) -> Rows:
+    row = CustomerRow(
+        id=customer.id,
+        email=customer.email,
+        name=customer.name,
+        balance_minor=customer.balance,
+        currency=customer.currency,
+        delinquent=customer.delinquent,
+        default_payment_method_id=ref_id(customer.invoice_settings.default_payment_method),
+        default_source_id=ref_id(customer.default_source),
+        test_clock_id=ref_id(customer.test_clock),
+        metadata=customer.metadata,
+        created_unix=customer.created,
+    )
+    return row, ()
+
+
+def _subscription(subscription: Subscription) -> Rows:
+    items = subscription.items.data
+    pending = subscription.pending_update
+    row = SubscriptionRow(
+        id=subscription.id,
+        customer_id=subscription.customer_id,
+        status=subscription.status,
+        currency=subscription.currency,
+        billing_mode=subscription.billing_mode.type,
+        collection_method=subscription.collection_method,
+        latest_invoice_id=ref_id(subscription.latest_invoice),
+        schedule_id=ref_id(subscription.schedule),
+        default_payment_method_id=ref_id(subscription.default_payment_method),
+        pending_update_expires_unix=pending.expires_at if pending else None,
+        pending_update_metadata=(pending.metadata or {}) if pending else {},
+        cancel_at_unix=subscription.cancel_at,
+        cancel_at_period_end=subscription.cancel_at_period_end,
+        canceled_at_unix=subscription.canceled_at,
+        ended_at_unix=subscription.ended_at,
+        trial_end_unix=subscription.trial_end,
+        period_start_unix=subscription.period_start if items else None,
+        period_end_unix=subscription.period_end if items else None,
+        collection_paused=subscription.pause_collection is not None,
+        automatic_tax=subscription.automatic_tax.enabled,
+        test_clock_id=ref_id(subscription.test_clock),
+        metadata=subscription.metadata,
+        created_unix=subscription.created,
+    )
+    children = tuple(_item(subscription.id, position, item) for position, item in enumerate(items))
+    return row, children
+
+
+def _item(subscription_id: str, position: int, item: SubscriptionItem) -> SubscriptionItemRow:
+    recurring = item.price.recurring
+    return SubscriptionItemRow(
+        subscription_id=subscription_id,
+        position=position,
+        id=item.id,
+        price_id=item.price.id,
+        product_id=ref_id(item.price.product) or "",
+        lookup_key=item.price.lookup_key,
+        unit_amount_minor=item.price.unit_amount,
+        currency=item.price.currency,
+        interval=recurring.interval if recurring else None,
+        interval_count=recurring.interval_count if recurring else None,
+        usage_type=recurring.usage_type if recurring else None,
+        quantity=item.quantity,
+        period_start_unix=item.current_period_start,
+        period_end_unix=item.current_period_end,
+        metadata=item.metadata,
+    )
+
+
+def _invoice(invoice: Invoice) -> Rows:
+    moments = invoice.status_transitions
+    row = InvoiceRow(
+        id=invoice.id,
+        customer_id=ref_id(invoice.customer),
+        subscription_id=invoice.subscription_id,
+        status=invoice.status,
+        currency=invoice.currency,
+        total_minor=invoice.total,
+        subtotal_minor=invoice.subtotal,
+        amount_due_minor=invoice.amount_due,
+        amount_paid_minor=invoice.amount_paid,
+        amount_remaining_minor=invoice.amount_remaining,
+        starting_balance_minor=invoice.starting_balance,
+        ending_balance_minor=invoice.ending_balance,
+        tax_minor=sum(tax.amount for tax in invoice.total_taxes or ()),
+        discount_minor=sum(part.amount for part in invoice.total_discount_amounts or ()),
+        billing_reason=invoice.billing_reason,
+        number=invoice.number,
+        hosted_invoice_url=invoice.hosted_invoice_url,
+        next_payment_attempt_unix=invoice.next_payment_attempt,
+        period_start_unix=invoice.period_start,
+        period_end_unix=invoice.period_end,
+        finalized_at_unix=moments.finalized_at,
+        paid_at_unix=moments.paid_at,
+        voided_at_unix=moments.voided_at,
+        marked_uncollectible_at_unix=moments.marked_uncollectible_at,
+        created_unix=invoice.created,
+    )
+    lines = enumerate(invoice.lines.data)
+    return row, tuple(_line(invoice.id, position, line) for position, line in lines)
+
+
+def _line(invoice_id: str, position: int, line: InvoiceLine) -> InvoiceLineRow:
+    return InvoiceLineRow(
+        invoice_id=invoice_id,
+        position=position,
+        id=line.id,
+        amount_minor=line.amount,
+        currency=line.currency,
+        description=line.description,
+        quantity=line.quantity,
+        period_start_unix=line.period.start,
+        period_end_unix=line.period.end,
+        proration=line.proration,
+        price_id=line.price_id,
+        subscription_item_id=line.subscription_item_id,
+        tax_minor=sum(tax.amount for tax in line.taxes or ()),
+        discount_minor=sum(part.amount for part in line.discount_amounts or ()),
+    )
+
+
+def _price(price: Price) -> Rows:
+    recurring = price.recurring
+    row = PriceRow(
+        id=price.id,
+        product_id=ref_id(price.product) or "",
+        currency=price.currency,
+        active=price.active,
+        unit_amount_minor=price.unit_amount,
+        lookup_key=price.lookup_key,
+        interval=recurring.interval if recurring else None,
+        interval_count=recurring.interval_count if recurring else None,
+        usage_type=recurring.usage_type if recurring else None,
+        billing_scheme=price.billing_scheme,
+        metadata=price.metadata,
+        created_unix=price.created,
+    )
+    return row, ()
+
+
+def _product(product: Product) -> Rows:
+    row = ProductRow(
+        id=product.id,
+        name=product.name,
+        active=product.active,
+        metadata=product.metadata,
+        created_unix=product.created,
+    )
+    return row, ()
+
+
+BUILDERS: dict[Kind, Callable[[Any], Rows]] = {
+    Kind.CUSTOMER: _customer,
+    Kind.SUBSCRIPTION: _subscription,
+    Kind.INVOICE: _invoice,
+    Kind.PRICE: _price,
+    Kind.PRODUCT: _product,
+}

@@ -1,0 +1,1 @@
+"""All SQL but the intake's: rows in, rows out, no decisions."""

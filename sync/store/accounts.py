@@ -1,0 +1,178 @@
+"""Accounts and their effective-dated terms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sync.rules.terms import Terms
+from sync.store.db import Connection, Executor
+
+_COLUMNS = """
+id, email, name, locale, currency, primary_admin_user_id, primary_admin_email, stripe_customer_id,
+stripe_subscription_id, contacts_in_use, seats_in_use, parked_at, parked_reason, created_at
+"""
+
+INSERT_ACCOUNT = """
+INSERT INTO account (id, email, name, locale, currency, primary_admin_user_id, primary_admin_email)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO NOTHING
+"""
+
+SELECT_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1"  # noqa: S608  constant text only
+LOCK_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1 FOR UPDATE"  # noqa: S608
+SELECT_ACCOUNTS = f"""
+SELECT {_COLUMNS} FROM account WHERE $2::text IS NULL OR id > $2 ORDER BY id LIMIT $1
+"""  # noqa: S608
+
+SET_CUSTOMER = "UPDATE account SET stripe_customer_id = $2 WHERE id = $1"
+SET_SUBSCRIPTION = "UPDATE account SET stripe_subscription_id = $2 WHERE id = $1"
+SET_ADMIN = "UPDATE account SET primary_admin_user_id = $2, primary_admin_email = $3 WHERE id = $1"
+SET_USAGE = """
+UPDATE account SET contacts_in_use = coalesce($2, contacts_in_use), seats_in_use = coalesce($3, seats_in_use)
+ WHERE id = $1
+"""
+PARK = """
+UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coalesce(parked_reason, $2)
+ WHERE id = $1
+"""
+
+# From the mirror: null until the first event about the customer was applied.
+HAS_PAYMENT_METHOD = """
+SELECT customer.default_payment_method_id IS NOT NULL OR customer.default_source_id IS NOT NULL
+  FROM account JOIN stripe_customer AS customer ON customer.id = account.stripe_customer_id
+ WHERE account.id = $1
+"""
+
+SELECT_TERMS = """
+SELECT product, tier, contact_limit, seats, add_ons, interval
+  FROM account_terms WHERE account_id = $1 AND ended_at IS NULL
+"""
+SELECT_TERMS_OF_MANY = """
+SELECT account_id, product, tier, contact_limit, seats, add_ons, interval
+  FROM account_terms WHERE account_id = ANY ($1) AND ended_at IS NULL
+"""
+END_TERMS = """
+UPDATE account_terms SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL AND change_id <> $2
+"""
+INSERT_TERMS = """
+INSERT INTO account_terms
+       (account_id, effective_at, product, tier, contact_limit, seats, add_ons, interval, change_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (account_id, change_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account. `stripe_customer_id` is None only until its creation at Stripe was answered."""
+
+    id: str
+    email: str
+    name: str
+    locale: str
+    currency: str
+    primary_admin_user_id: str
+    primary_admin_email: str
+    stripe_customer_id: str | None
+    stripe_subscription_id: str | None
+    contacts_in_use: int | None
+    seats_in_use: int | None
+    parked_at: datetime | None
+    parked_reason: str | None
+    created_at: datetime
+
+
+async def insert(conn: Executor, row: dict[str, str]) -> bool:
+    """True if the account is new; `row` holds the seven columns of INSERT_ACCOUNT by name."""
+    values = [
+        row[name]
+        for name in (
+            "id",
+            "email",
+            "name",
+            "locale",
+            "currency",
+            "primary_admin_user_id",
+            "primary_admin_email",
+        )
+    ]
+    return bool((await conn.execute(INSERT_ACCOUNT, *values)).endswith(" 1"))
+
+
+async def get(conn: Executor, account_id: str) -> AccountRow | None:
+    row = await conn.fetchrow(SELECT_ACCOUNT, account_id)
+    return AccountRow(**dict(row)) if row else None
+
+
+async def lock(conn: Connection, account_id: str) -> AccountRow | None:
+    """The account, locked until the transaction ends."""
+    row = await conn.fetchrow(LOCK_ACCOUNT, account_id)
+    return AccountRow(**dict(row)) if row else None
+
+
+async def page(conn: Executor, limit: int, after: str | None) -> list[AccountRow]:
+    """Accounts in the order of their ids."""
+    return [AccountRow(**dict(row)) for row in await conn.fetch(SELECT_ACCOUNTS, limit, after)]
+
+
+async def set_customer(conn: Executor, account_id: str, stripe_customer_id: str) -> None:
+    await conn.execute(SET_CUSTOMER, account_id, stripe_customer_id)
+
+
+async def set_subscription(conn: Executor, account_id: str, stripe_subscription_id: str) -> None:
+    await conn.execute(SET_SUBSCRIPTION, account_id, stripe_subscription_id)
+
+
+async def set_admin(conn: Executor, account_id: str, user_id: str, email: str) -> None:
+    await conn.execute(SET_ADMIN, account_id, user_id, email)
+
+
+async def set_usage(conn: Executor, account_id: str, contacts: int | None, seats: int | None) -> None:
+    """Record what is in use; None leaves a number as it is."""
+    await conn.execute(SET_USAGE, account_id, contacts, seats)
+
+
+async def has_payment_method(conn: Executor, account_id: str) -> bool | None:
+    """Whether the customer has something to charge, as far as the mirror knows."""
+    found: bool | None = await conn.fetchval(HAS_PAYMENT_METHOD, account_id)
+    return found
+
+
+async def park(conn: Executor, account_id: str, reason: str) -> None:
+    """Stop all billing changes of the account until staff look; the first reason stays."""
+    await conn.execute(PARK, account_id, reason)
+
+
+async def terms(conn: Executor, account_id: str) -> Terms | None:
+    """What the account buys at present."""
+    row = await conn.fetchrow(SELECT_TERMS, account_id)
+    return Terms.from_json(dict(row)) if row else None
+
+
+async def terms_of(conn: Executor, account_ids: Collection[str]) -> dict[str, Terms]:
+    """Present terms of several accounts in one read."""
+    rows: list[Any] = await conn.fetch(SELECT_TERMS_OF_MANY, list(account_ids))
+    found = [dict(row) for row in rows]
+    return {row.pop("account_id"): Terms.from_json(row) for row in found}
+
+
+async def begin_terms(
+    conn: Connection, account_id: str, new: Terms, effective_at: datetime, change_id: str
+) -> None:
+    """End the present terms and begin these; the same change again changes nothing."""
+    await conn.execute(END_TERMS, account_id, change_id, effective_at)
+    await conn.execute(
+        INSERT_TERMS,
+        account_id,
+        effective_at,
+        new.product,
+        new.tier,
+        new.contact_limit,
+        new.seats,
+        dict(new.add_ons),
+        new.interval.value,
+        change_id,
+    )

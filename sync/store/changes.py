@@ -1,0 +1,270 @@
+"""Changes and their legs. A move is a conditional UPDATE: state and fence must be what the caller read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sync.store.db import Connection, Executor
+
+LEASE_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A confirmed quote."""
+
+    id: str
+    quote_id: str
+    account_id: str
+    actor_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    """One leg of a change, by column of table change_leg. Amounts in minor units."""
+
+    change_id: str
+    leg: str
+    account_id: str
+    state: str
+    reason: str | None
+    detail: str | None
+    terms: dict[str, Any]
+    quoted_minor: int | None
+    charged_minor: int | None
+    difference_minor: int | None
+    stripe_invoice_id: str | None
+    hosted_invoice_url: str | None
+    payable_until: datetime | None
+    effective_on: datetime | None
+    apply_deadline_at: datetime
+    unknown_since: datetime | None
+    clean_read_at: datetime | None
+    ending: str | None
+    attempts: int
+    fence: int
+    event_seen_at: datetime | None
+    applied_at: datetime | None
+    settled_at: datetime | None
+    ended_at: datetime | None
+
+
+_LEG_NAMES = [field.name for field in fields(LegRow)]
+_LEG = ", ".join(_LEG_NAMES)
+_CHANGE = "id, quote_id, account_id, actor_id, created_at"
+
+INSERT_CHANGE = "INSERT INTO change (id, quote_id, account_id, actor_id) VALUES ($1, $2, $3, $4)"
+INSERT_LEG = """
+INSERT INTO change_leg (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+SELECT_CHANGE = f"SELECT {_CHANGE} FROM change WHERE id = $1"  # noqa: S608  constant text only
+SELECT_BY_QUOTE = "SELECT id FROM change WHERE quote_id = $1"
+SELECT_PAGE = f"""
+SELECT {_CHANGE} FROM change
+ WHERE ($2::text IS NULL OR account_id = $2)
+   AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM change WHERE id = $3))
+ ORDER BY created_at DESC, id DESC LIMIT $1
+"""  # noqa: S608
+SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"  # noqa: S608
+SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"  # noqa: S608
+SELECT_OPEN_LEGS = f"""
+SELECT {_LEG} FROM change_leg WHERE account_id = $1 AND ended_at IS NULL ORDER BY leg
+"""  # noqa: S608
+
+# The lease is what lets one process work on a leg; the fence makes a late one's writes fail.
+LEASE_LEG = f"""
+UPDATE change_leg
+   SET fence = fence + 1, attempts = attempts + 1,
+       leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
+ WHERE change_id = $1 AND leg = $2 AND ended_at IS NULL AND leased_until < clock_timestamp()
+RETURNING {_LEG}
+"""  # noqa: S608
+RENEW_LEASE = f"""
+UPDATE change_leg SET leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
+ WHERE change_id = $1 AND leg = $2 AND fence = $3
+"""  # noqa: S608
+FREE_LEASE = """
+UPDATE change_leg
+   SET leased_until = '-infinity', next_attempt_at = clock_timestamp() + make_interval(secs => $4)
+ WHERE change_id = $1 AND leg = $2 AND fence = $3
+RETURNING event_seen_at
+"""
+
+# What a leg's row takes along on a move; NULL leaves a column as it is.
+MOVE_LEG = f"""
+UPDATE change_leg
+   SET state = $5,
+       reason = coalesce($6, reason), detail = coalesce($7, detail),
+       charged_minor = coalesce($8, charged_minor), difference_minor = coalesce($9, difference_minor),
+       stripe_invoice_id = coalesce($10, stripe_invoice_id),
+       hosted_invoice_url = coalesce($11, hosted_invoice_url),
+       payable_until = coalesce($12, payable_until),
+       ending = $13, unknown_since = $14, clean_read_at = $15,
+       applied_at = CASE WHEN $5 = 'applied' THEN coalesce(applied_at, clock_timestamp())
+                         ELSE applied_at END,
+       settled_at = CASE WHEN $5 = 'settled' THEN clock_timestamp() ELSE settled_at END,
+       ended_at = CASE WHEN $16 THEN clock_timestamp() END
+ WHERE change_id = $1 AND leg = $2 AND fence = $3 AND state = $4
+RETURNING {_LEG}
+"""  # noqa: S608
+
+# Withdrawing needs no lease: it only succeeds while nothing was sent, or marks the wish to end.
+ASK_TO_END = f"""
+UPDATE change_leg SET ending = $3, next_attempt_at = clock_timestamp()
+ WHERE change_id = $1 AND leg = $2 AND state = 'awaiting_payment' AND ending IS NULL
+RETURNING {_LEG}
+"""  # noqa: S608
+
+INSERT_STEP = """
+INSERT INTO change_step (change_id, leg, step, state, detail) VALUES ($1, $2, $3, $4, $5)
+"""
+SELECT_STEPS = """
+SELECT change_id, leg, at, step, state, detail FROM change_step WHERE change_id = ANY ($1) ORDER BY id
+"""
+
+# Inside the mirror's transaction: legs are locked in the order of their ids, as everywhere.
+MARK_SEEN = """
+WITH waiting AS (
+    SELECT leg.change_id, leg.leg
+      FROM change_leg AS leg JOIN account ON account.id = leg.account_id
+     WHERE account.stripe_customer_id = ANY ($1) AND leg.ended_at IS NULL
+     ORDER BY leg.change_id, leg.leg
+       FOR UPDATE OF leg
+)
+UPDATE change_leg AS leg SET event_seen_at = clock_timestamp()
+  FROM waiting
+ WHERE leg.change_id = waiting.change_id AND leg.leg = waiting.leg
+RETURNING leg.change_id
+"""
+
+SELECT_DUE = """
+SELECT DISTINCT change_id FROM change_leg
+ WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp() AND leased_until < clock_timestamp()
+   AND state <> 'scheduled'
+ LIMIT $1
+"""
+
+
+async def insert(conn: Connection, change: ChangeRow) -> None:
+    await conn.execute(INSERT_CHANGE, change.id, change.quote_id, change.account_id, change.actor_id)
+
+
+async def insert_leg(
+    conn: Connection,
+    change: ChangeRow,
+    *,
+    leg: str,
+    state: str,
+    terms: dict[str, Any],
+    quoted_minor: int | None,
+    apply_deadline_at: datetime,
+) -> None:
+    """Open a leg. Raises asyncpg's UniqueViolationError while the account has another one open."""
+    await conn.execute(
+        INSERT_LEG, change.id, leg, change.account_id, state, terms, quoted_minor, apply_deadline_at
+    )
+
+
+async def get(conn: Executor, change_id: str) -> ChangeRow | None:
+    row = await conn.fetchrow(SELECT_CHANGE, change_id)
+    return ChangeRow(**dict(row)) if row else None
+
+
+async def id_of_quote(conn: Executor, quote_id: str) -> str | None:
+    """The change that used this quote."""
+    found: str | None = await conn.fetchval(SELECT_BY_QUOTE, quote_id)
+    return found
+
+
+async def page(conn: Executor, limit: int, account_id: str | None, after: str | None) -> list[ChangeRow]:
+    """Changes, newest first."""
+    return [ChangeRow(**dict(row)) for row in await conn.fetch(SELECT_PAGE, limit, account_id, after)]
+
+
+async def leg(conn: Executor, change_id: str, name: str) -> LegRow | None:
+    row = await conn.fetchrow(SELECT_LEG, change_id, name)
+    return LegRow(**dict(row)) if row else None
+
+
+async def legs(conn: Executor, change_ids: Collection[str]) -> list[LegRow]:
+    return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_LEGS, list(change_ids))]
+
+
+async def open_legs(conn: Executor, account_id: str) -> list[LegRow]:
+    return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_OPEN_LEGS, account_id)]
+
+
+async def lease(conn: Executor, change_id: str, name: str) -> LegRow | None:
+    """Take the leg for LEASE_SECONDS; None while somebody else has it, or when it has ended."""
+    row = await conn.fetchrow(LEASE_LEG, change_id, name)
+    return LegRow(**dict(row)) if row else None
+
+
+async def renew(conn: Executor, held: LegRow) -> bool:
+    """False once the lease was lost."""
+    return bool((await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence)).endswith(" 1"))
+
+
+async def free(conn: Executor, held: LegRow, retry_after_seconds: float) -> datetime | None:
+    """Give the lease back; returns when the latest event about the account was seen."""
+    seen: datetime | None = await conn.fetchval(
+        FREE_LEASE, held.change_id, held.leg, held.fence, retry_after_seconds
+    )
+    return seen
+
+
+async def move(conn: Connection, held: LegRow, state: str, *, ended: bool, **columns: Any) -> LegRow | None:
+    """Move a leg that we hold; None when the fence or the state is no longer ours. See MOVE_LEG."""
+    row = await conn.fetchrow(
+        MOVE_LEG,
+        held.change_id,
+        held.leg,
+        held.fence,
+        held.state,
+        state,
+        columns.get("reason"),
+        columns.get("detail"),
+        columns.get("charged_minor"),
+        columns.get("difference_minor"),
+        columns.get("stripe_invoice_id"),
+        columns.get("hosted_invoice_url"),
+        columns.get("payable_until"),
+        columns.get("ending", held.ending),
+        columns.get("unknown_since", held.unknown_since),
+        columns.get("clean_read_at", held.clean_read_at),
+        ended,
+    )
+    return LegRow(**dict(row)) if row else None
+
+
+async def ask_to_end(conn: Connection, change_id: str, name: str, ending: str) -> LegRow | None:
+    """Mark a leg that waits for payment as to be ended; None when it does not wait."""
+    row = await conn.fetchrow(ASK_TO_END, change_id, name, ending)
+    return LegRow(**dict(row)) if row else None
+
+
+async def add_step(
+    conn: Executor, change_id: str, name: str, step: str, state: str, detail: dict[str, Any]
+) -> None:
+    """Append to the change's story."""
+    await conn.execute(INSERT_STEP, change_id, name, step, state, detail)
+
+
+async def steps(conn: Executor, change_ids: Collection[str]) -> list[dict[str, Any]]:
+    return [dict(row) for row in await conn.fetch(SELECT_STEPS, list(change_ids))]
+
+
+async def mark_seen(conn: Connection, customer_ids: Collection[str]) -> list[str]:
+    """Note that events about these customers were applied; returns the ids of their open changes."""
+    rows = await conn.fetch(MARK_SEEN, sorted(customer_ids))
+    return sorted({row["change_id"] for row in rows})
+
+
+async def due(conn: Executor, limit: int) -> list[str]:
+    """Changes whose next attempt is due and that nobody holds: also those whose worker died."""
+    return [row["change_id"] for row in await conn.fetch(SELECT_DUE, limit)]

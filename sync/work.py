@@ -1,0 +1,98 @@
+"""One leg in our hands: the lease that keeps others away, and moves that fail once it is lost.
+
+Exclusion is data. No transaction and no lock spans a call to Stripe: a lease is a time in a row, renewed
+while we work, and every move carries the fence that came with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from sync.billing import Billing
+from sync.errors import Code, Conflict
+from sync.states import ENDED, Leg, LegState, may_move
+from sync.store import changes as store
+from sync.store import quotes as quote_store
+from sync.store.accounts import AccountRow
+from sync.store.accounts import get as get_account
+from sync.store.changes import LegRow
+from sync.store.db import Connection
+from sync.store.quotes import QuoteRow
+from sync.telemetry import CHANGE_TOTAL
+
+log = structlog.get_logger()
+
+RENEW_SECONDS = 5.0
+
+
+class LeaseLost(Exception):
+    """Somebody else took the leg over: stop at once, and write nothing more."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A leg that we hold, with what it was promised from. `leg` is replaced by every move."""
+
+    billing: Billing
+    account: AccountRow
+    quote: QuoteRow
+    leg: LegRow
+
+    @property
+    def change_id(self) -> str:
+        return self.leg.change_id
+
+    @property
+    def customer_id(self) -> str:
+        """The account's customer at Stripe; a confirmed change always has one."""
+        if self.account.stripe_customer_id is None:
+            raise Conflict(Code.ACCOUNT_UNKNOWN, "The account has no customer at Stripe.")
+        return self.account.stripe_customer_id
+
+    async def move(
+        self, conn: Connection, state: LegState, step: str, note: dict[str, Any], **columns: Any
+    ) -> None:
+        """Move the leg and write its story, inside the caller's transaction. Raises LeaseLost."""
+        if not may_move(LegState(self.leg.state), state):
+            raise AssertionError(f"no move from {self.leg.state} to {state}")
+        moved = await store.move(conn, self.leg, state, ended=state in ENDED, **columns)
+        if moved is None:
+            raise LeaseLost(self.change_id)
+        await store.add_step(conn, self.change_id, self.leg.leg, step, state, note)
+        self.leg = moved
+        if state in ENDED:
+            CHANGE_TOTAL.labels(kind=self.leg.leg, outcome=state).inc()
+
+
+@asynccontextmanager
+async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
+    """Hold the now-leg of a change; None when it has ended or somebody else works on it."""
+    leg = await store.lease(billing.pool, change_id, Leg.NOW)
+    if leg is None:
+        yield None
+        return
+    change = await store.get(billing.pool, change_id)
+    quote = await quote_store.get(billing.pool, change.quote_id) if change else None
+    account = await get_account(billing.pool, leg.account_id)
+    if change is None or quote is None or account is None:
+        raise AssertionError("foreign keys keep a leg's change, quote and account")
+    renewing = asyncio.create_task(_renew(billing, leg))
+    try:
+        yield Work(billing, account, quote, leg)
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
+
+
+async def _renew(billing: Billing, leg: LegRow) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        if not await store.renew(billing.pool, leg):
+            return

@@ -1,0 +1,1 @@
+"""The tests of Prorata, one folder per kind of module."""

@@ -1,0 +1,1 @@
+"""The HTTP doors, over real sockets and a real database."""

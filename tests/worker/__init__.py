@@ -1,0 +1,1 @@
+"""The process itself: configuration, logs, migrations, the embedded server, the command."""

@@ -1,0 +1,110 @@
+"""Exit codes, and the one message that a person or a script gets for each kind of failure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command's exit code tells a script."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    REFUSED = 4
+    CONFLICT = 5
+    STRIPE = 6
+    DATABASE = 7
+    DRIFT = 8
+    UNKNOWN_OUTCOME = 9
+    INTERRUPTED = 130
+
+
+def explain(error: Exception, *, as_json: bool = False) -> ExitCode:
+    """Print one message about a failure on stderr and return the exit code that belongs to it.
+
+    With `as_json` the message is one JSON object `{code, detail, errors, retryable}`.
+    """
+    document = _document(error)
+    code = exit_code(error)
+    if as_json:
+        print(json.dumps(document), file=sys.stderr)
+    else:
+        _print_text(document)
+    if code is ExitCode.UNEXPECTED and not as_json:
+        _print_origin(error)
+    return code
+
+
+def exit_code(error: Exception) -> ExitCode:
+    """Return the exit code for an exception: the first class in the table that fits."""
+    return next((code for kind, code in _table() if isinstance(error, kind)), ExitCode.UNEXPECTED)
+
+
+def _table() -> list[tuple[type[BaseException], ExitCode]]:
+    # Imported here: a failure is rare, and `prorata --help` must not pay for it.
+    import asyncpg
+
+    from sync import errors
+    from worker.config import ConfigError
+    from worker.embedded import EmbeddedPostgresError
+
+    return [
+        (ConfigError, ExitCode.USAGE),
+        (errors.BadInput, ExitCode.USAGE),
+        (errors.NotFound, ExitCode.NOT_FOUND),
+        (errors.Refused, ExitCode.REFUSED),
+        (errors.Conflict, ExitCode.CONFLICT),
+        (errors.OutcomeUnknown, ExitCode.UNKNOWN_OUTCOME),
+        (errors.StripeTrouble, ExitCode.STRIPE),
+        (errors.DatabaseTrouble, ExitCode.DATABASE),
+        (asyncpg.PostgresError, ExitCode.DATABASE),
+        (asyncpg.InterfaceError, ExitCode.DATABASE),
+        (EmbeddedPostgresError, ExitCode.DATABASE),
+        (TimeoutError, ExitCode.UNKNOWN_OUTCOME),
+        # Our own doors to Stripe and PostgreSQL translate theirs, so what is left is a port or a file.
+        (OSError, ExitCode.UNEXPECTED),
+    ]
+
+
+def _document(error: Exception) -> dict[str, object]:
+    from sync.errors import ProrataError
+    from worker.config import ConfigError
+    from worker.log_cleaning import clean_text
+
+    if isinstance(error, ProrataError):
+        return {
+            "code": str(error.code),
+            "detail": error.detail,
+            "errors": [problem.to_json() for problem in error.problems],
+            "retryable": error.retryable,
+        }
+    if isinstance(error, ConfigError):
+        problems = [{"pointer": "", "code": "config_invalid", "detail": text} for text in error.problems]
+        detail = "the environment has problems"
+        return {"code": "config_invalid", "detail": detail, "errors": problems, "retryable": False}
+    detail = clean_text(str(error)) or type(error).__name__
+    return {"code": _code_of(error), "detail": detail, "errors": [], "retryable": False}
+
+
+def _code_of(error: Exception) -> str:
+    return "database_unavailable" if exit_code(error) is ExitCode.DATABASE else "internal_error"
+
+
+def _print_text(document: dict[str, object]) -> None:
+    print(f"prorata: {document['code']}: {document['detail']}", file=sys.stderr)
+    problems = document["errors"]
+    for problem in problems if isinstance(problems, list) else []:
+        pointer = f"{problem['pointer']}: " if problem["pointer"] else ""
+        print(f"  {pointer}{problem['detail']}", file=sys.stderr)
+
+
+def _print_origin(error: Exception) -> None:
+    """Say where an unexpected error comes from: without local variables, which may hold secrets."""
+    from worker.log_cleaning import error_fields
+
+    fields = error_fields(error)
+    print(f"  {fields['error_class']} in {' < '.join(reversed(fields['trace'][-3:]))}", file=sys.stderr)

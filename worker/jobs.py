@@ -1,0 +1,145 @@
+"""Everything that calls outside: the queue's entrypoints, its schedule, and the safety net behind it.
+
+The queue only nudges. A sweep over our own tables enqueues what is due, so a lost job costs seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import msgspec
+import structlog
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.core.applications import PgQueuer
+
+from sync import changes
+from sync.advance import advance
+from sync.billing import Billing
+from sync.store.db import classify
+from sync.store.jobs import QUEUE_SETTINGS, Job, queries
+from sync.telemetry import JOB_SECONDS, LogEvent
+
+if TYPE_CHECKING:
+    from pgqueuer.domain.models import Job as QueuedJob
+    from pgqueuer.domain.models import Schedule
+
+log = structlog.get_logger()
+
+Handler = Callable[[dict[str, str]], Awaitable[None]]
+
+# A worker that died is noticed after this long, and its jobs are run by another one.
+HEARTBEAT_SECONDS: Final = 10
+# How often the queue is looked at without a notification, for jobs that are due later.
+POLL_SECONDS: Final = 2
+JOBS_AT_ONCE: Final = 32
+SWEEP_SECONDS: Final = 1.0
+RECONNECT_SECONDS: Final = 1.0
+CATCH_UP_CRON: Final = "* * * * *"
+
+
+class Jobs:
+    """Runs the queue until told to stop. `catch_up` is run by one worker of all, once a minute."""
+
+    def __init__(self, dsn: str, billing: Billing, *, catch_up: Callable[[], Awaitable[object]]) -> None:
+        self._dsn = dsn
+        self._billing = billing
+        self._catch_up = catch_up
+
+    def handlers(self) -> dict[Job, Handler]:
+        """One handler for every name of the queue."""
+        return {Job.ADVANCE_CHANGE: self._advance_change, Job.CATCH_UP: self._run_catch_up}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; a lost database connection is opened again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_queue(stop))
+            group.create_task(self._sweep(stop))
+
+    async def _run_queue(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._run_connected(stop)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning(LogEvent.JOB_FAILED, kind="queue", error=type(error).__name__)
+                await _pause(stop, RECONNECT_SECONDS)
+
+    async def _run_connected(self, stop: asyncio.Event) -> None:
+        connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "prorata-queue"})
+        try:
+            driver = AsyncpgDriver(connection)
+            queue = PgQueuer(driver, channel=QUEUE_SETTINGS.channel, queries=queries(driver))
+            self._register(queue)
+            stopping = asyncio.create_task(_shut_down(stop, queue))
+            try:
+                await queue.run(
+                    dequeue_timeout=timedelta(seconds=POLL_SECONDS),
+                    max_concurrent_tasks=JOBS_AT_ONCE,
+                    heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS),
+                    shutdown_on_listener_failure=True,
+                )
+            finally:
+                stopping.cancel()
+        finally:
+            await connection.close(timeout=2)
+
+    def _register(self, queue: PgQueuer) -> None:
+        for name, handler in self.handlers().items():
+            queue.entrypoint(str(name))(_entrypoint(name, handler))
+
+        async def scheduled(_: Schedule) -> None:
+            await _timed(Job.CATCH_UP, self._catch_up())
+
+        queue.schedule(str(Job.CATCH_UP), CATCH_UP_CRON)(scheduled)
+
+    async def _advance_change(self, payload: dict[str, str]) -> None:
+        await advance(self._billing, payload["change_id"])
+
+    async def _run_catch_up(self, _: dict[str, str]) -> None:
+        await self._catch_up()
+
+    async def _sweep(self, stop: asyncio.Event) -> None:
+        """Enqueue what is due by our own tables: the queue may have lost it, or its worker died."""
+        while not stop.is_set():
+            try:
+                await changes.enqueue_due(self._billing)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning(LogEvent.JOB_FAILED, kind="sweep", error=str(classify(error)))
+            await _pause(stop, SWEEP_SECONDS)
+
+
+def _entrypoint(name: Job, handler: Handler) -> Callable[[QueuedJob], Awaitable[None]]:
+    async def run(job: QueuedJob) -> None:
+        payload = msgspec.json.decode(job.payload or b"{}", type=dict[str, str])
+        await _timed(name, handler(payload), **payload)
+
+    return run
+
+
+async def _timed(name: Job, work: Awaitable[object], **ids: str) -> None:
+    """Measure a job; a failure is logged here, and the sweep brings back whatever is still due."""
+    started, outcome = time.perf_counter(), "ok"
+    try:
+        await work
+    except Exception as error:  # the queue must not die of one job
+        outcome = "failed"
+        log.exception(LogEvent.JOB_FAILED, kind=str(name), error=type(error).__name__, **ids)
+    finally:
+        JOB_SECONDS.labels(kind=str(name), outcome=outcome).observe(time.perf_counter() - started)
+
+
+async def _shut_down(stop: asyncio.Event, queue: PgQueuer) -> None:
+    await stop.wait()
+    queue.shutdown.set()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not longer than until `stop`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""What Stripe Billing does: prices, periods, prorations, invoices, payments, renewals, schedules."""

@@ -1,0 +1,183 @@
+"""New subscriptions: the first period, the first invoice, and what an unpaid first invoice means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.twin.billing import cards, discounts, fields, invoicing, money, settlement
+from worker.twin.billing.applying import apply_target, set_items, watch_renewal
+from worker.twin.billing.calendar import advance
+from worker.twin.billing.lines import Line
+from worker.twin.billing.plan import Plan, recurring_line
+from worker.twin.billing.targets import Target, resolve, start_periods
+from worker.twin.errors import action_required, card_declined, invalid, no_payment_method
+from worker.twin.events import snapshot
+from worker.twin.facts import SubscriptionFacts
+from worker.twin.ids import Ids
+from worker.twin.store import Doc
+from worker.twin.templates import subscription as templates
+from worker.twin.world import World
+
+INCOMPLETE_SECONDS = 23 * 3600
+
+
+def draft_subscription(world: World, customer: Doc, params: dict[str, Any], ids: Ids) -> Plan:
+    """The subscription that `params` ask for and the lines of its first invoice; nothing is stored."""
+    now = world.now_for(customer["id"])
+    targets = resolve(world, [], params.get("items") or [])
+    subscription = templates.subscription(ids.new("sub", 20), now, customer, targets[0].price["currency"])
+    subscription["default_tax_rates"] = fields.tax_rates(world, params.get("default_tax_rates"))
+    subscription["default_payment_method"] = params.get("default_payment_method")
+    subscription["collection_method"] = params.get("collection_method") or "charge_automatically"
+    subscription["billing_cycle_anchor"] = now
+    _billing_mode(subscription, params.get("billing_mode"), now)
+    start_periods(targets, now)
+    _first_period(subscription, targets, params, now)
+    plan = Plan(subscription, targets, now, params.get("proration_behavior") or "create_prorations")
+    plan.fresh = [_first_line(world, plan, t) for t in targets]
+    return plan
+
+
+def _billing_mode(subscription: Doc, given: Any, now: int) -> None:
+    if given and given["type"] == "classic":
+        subscription["billing_mode"] = {"flexible": None, "type": "classic", "updated_at": now}
+    elif given and given.get("flexible"):
+        subscription["billing_mode"]["flexible"].update(given["flexible"])
+
+
+def _first_period(subscription: Doc, targets: list[Target], params: dict[str, Any], now: int) -> None:
+    """A trial or an anchor of one's own cuts the first period short."""
+    days, trial_end = params.get("trial_period_days"), params.get("trial_end")
+    end = now + 86400 * days if days else trial_end if isinstance(trial_end, int) and trial_end > now else None
+    anchor = params.get("billing_cycle_anchor")
+    if end is not None:
+        subscription.update(status="trialing", trial_start=now, trial_end=end)
+    elif isinstance(anchor, int):
+        if not now < anchor <= min(t.end for t in targets):
+            raise invalid("`billing_cycle_anchor` must be within the first period.", "billing_cycle_anchor")
+        end = anchor
+    if end is None:
+        return
+    subscription["billing_cycle_anchor"] = end
+    for target in targets:
+        target.end = end
+
+
+def _first_line(world: World, plan: Plan, target: Target) -> Line:
+    line = recurring_line(world, plan.subscription, target, target.start, target.end)
+    if plan.subscription["status"] == "trialing":
+        line.amount, line.description = 0, f"Trial period for {line.description}"
+        return line
+    whole = advance(target.start, *target.interval, target.start) - target.start
+    if target.end - target.start < whole:
+        part = money.share(line.amount, target.end - target.start, whole)
+        line.amount = 0 if plan.behavior == "none" else money.round_minor(part)
+        line.proration, line.discountable = True, False
+    return line
+
+
+def create(world: World, params: dict[str, Any]) -> Doc:
+    """Carry out `POST /v1/subscriptions`."""
+    customer = world.store.get("customer", params["customer"], "customer")
+    behavior = params.get("payment_behavior") or "allow_incomplete"
+    plan = draft_subscription(world, customer, params, world.ids)
+    subscription = plan.subscription
+    _check(world, plan, customer, params, behavior)
+    world.store.add("subscription", subscription)
+    facts = SubscriptionFacts(origin=world.origin())
+    world.facts.subscriptions[subscription["id"]] = facts
+    customer["currency"] = customer["currency"] or subscription["currency"]
+    for target, line in zip(plan.targets, plan.fresh, strict=True):
+        apply_target(world, subscription, target)
+        line.item = target.id
+    set_items(subscription, plan.targets)
+    fields.set_fields(world, subscription, params)
+    _first_invoice(world, plan, customer, behavior)
+    watch_renewal(world, subscription)
+    world.events.emit("customer.subscription.created", subscription)
+    world.effect("subscription_created", subscription, 0, None, subscription["id"])
+    return subscription
+
+
+def _check(world: World, plan: Plan, customer: Doc, params: dict[str, Any], behavior: str) -> None:
+    """Everything that refuses a creation, before anything is written."""
+    subscription = plan.subscription
+    if behavior == "pending_if_incomplete":
+        raise invalid("`pending_if_incomplete` cannot be used when creating a subscription.", "payment_behavior")
+    if subscription["collection_method"] == "send_invoice":
+        if not params.get("days_until_due"):
+            text = "If invoices will be emailed to the customer, you must specify the `days_until_due` parameter."
+            raise invalid(text, "days_until_due")
+        return
+    draft = _compose(world, plan, customer, plan.fresh, world.preview_ids, params.get("discounts"))
+    if behavior == "default_incomplete" or not draft["amount_due"]:
+        return
+    method = cards.method_for(world, draft, subscription)
+    if behavior == "error_if_incomplete":
+        refuse_if_unpayable(world, method)
+    if method is None:
+        raise no_payment_method()
+
+
+def refuse_if_unpayable(world: World, method: Doc | None) -> None:
+    """Raise Stripe's 402 if a payment with `method` would not succeed at once; nothing is written."""
+    outcome = cards.outcome_of(world, method)
+    if outcome == "":
+        raise no_payment_method()
+    if outcome.startswith(cards.ACTION):
+        raise action_required("subscription_payment_intent_requires_action")
+    if outcome != cards.GOOD:
+        raise card_declined(outcome)
+
+
+def _compose(world: World, plan: Plan, customer: Doc, lines: list[Line], ids: Ids, given: Any = None) -> Doc:
+    return invoicing.compose(
+        world,
+        customer,
+        plan.subscription["currency"],
+        lines,
+        subscription=plan.subscription,
+        reason="subscription_create",
+        ids=ids,
+        applied=discounts.sketch(world, given, customer["id"]),
+    )
+
+
+def _first_invoice(world: World, plan: Plan, customer: Doc, behavior: str) -> None:
+    subscription = plan.subscription
+    waiting = invoicing.pending_items(world, customer["id"], subscription["id"])
+    lines = [*plan.fresh, *(invoicing.line_of_item(world, i) for i in waiting)]
+    invoice = _compose(world, plan, customer, lines, world.ids)
+    invoicing.issue(world, invoice, lines, subscription)
+    book = world.facts.subscriptions[subscription["id"]].debits
+    for line, doc in zip(plan.fresh, invoice["lines"]["data"], strict=False):
+        book[line.item or ""] = [invoicing.debit_of(line, invoice, doc)]
+    subscription["latest_invoice"] = invoice["id"]
+    settlement.finalize(world, invoice)
+    if invoice["status"] == "paid" or invoice["collection_method"] == "send_invoice":
+        return
+    outcome = settlement.WAITS
+    if behavior != "default_incomplete":
+        outcome = settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))
+    if outcome != settlement.PAID:
+        subscription["status"] = "incomplete"
+        due = world.now_for(customer["id"]) + INCOMPLETE_SECONDS
+        world.clock.at(due, "expire_incomplete", subscription["id"], world.domain_of(customer["id"]))
+
+
+def give_up(world: World, subscription: Doc) -> None:
+    """An incomplete subscription ends: its first invoice was voided, or 23 hours passed."""
+    before = snapshot(subscription)
+    subscription["status"] = "incomplete_expired"
+    subscription["ended_at"] = world.now_for(subscription["customer"])
+    invoice = world.store["invoice"].docs[subscription["latest_invoice"]]
+    if invoice["status"] == "open":
+        settlement.void(world, invoice)
+    world.events.updated("customer.subscription.updated", subscription, before)
+
+
+def expire(world: World, subscription_id: str, due: int) -> None:
+    """Due work: 23 hours after an unpaid first invoice."""
+    subscription = world.store["subscription"].docs.get(subscription_id)
+    if subscription is not None and subscription["status"] == "incomplete":
+        give_up(world, subscription)

@@ -1,0 +1,64 @@
+"""Invoice lines while they are being worked out, before they become API objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from worker.twin.billing.calendar import day_of
+from worker.twin.facts import Debit
+from worker.twin.store import Doc
+
+
+@dataclass
+class Line:
+    """One line. `amount` in minor units; a proration's is already net of discounts and is not discountable."""
+
+    amount: int
+    description: str
+    start: int
+    end: int
+    price: Doc | None
+    quantity: int | None
+    item: str | None = None
+    proration: bool = False
+    credited: Debit | None = None
+    invoice_item: Doc | None = None
+    subscription: str | None = None
+    tax_rates: list[str] = field(default_factory=list)
+    discountable: bool = True
+    metadata: dict[str, str] = field(default_factory=dict)
+    discount_amounts: list[dict[str, Any]] = field(default_factory=list)
+    taxes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def net(self) -> int:
+        """The amount after discounts, before tax."""
+        return self.amount - sum(d["amount"] for d in self.discount_amounts)
+
+
+def product_name(products: dict[str, Doc], price: Doc) -> str:
+    """The name that Stripe prints."""
+    return str(products[price["product"]]["name"])
+
+
+def proration_text(name: str, quantity: int, at: int, credit: bool) -> str:
+    """`Unused time on 3 × Seats after 11 Oct 2026`: no multiplier at quantity 1 (recorded from real Stripe)."""
+    what = name if quantity == 1 else f"{quantity} × {name}"
+    return f"{'Unused' if credit else 'Remaining'} time on {what} after {day_of(at)}"
+
+
+def recurring_text(name: str, price: Doc, quantity: int) -> str:
+    """`5 × Seats (at $10.00 / month)`."""
+    unit = price["unit_amount"]
+    if price["billing_scheme"] == "tiered" or unit is None:
+        return f"{quantity} × {name}"
+    return f"{quantity} × {name} (at {Fraction(unit) / 100:.2f} {price['currency'].upper()} / {every(price)})"
+
+
+def every(price: Doc) -> str:
+    """`month`, `3 months`."""
+    recurring = price["recurring"]
+    count = recurring["interval_count"]
+    return str(recurring["interval"]) if count == 1 else f"{count} {recurring['interval']}s"

@@ -1,0 +1,120 @@
+"""Every request the twin answers: name -> (method, path template).
+
+A name is also where the SDK keeps the request's parameters: `subscription_update` is `SubscriptionUpdateParams` in
+`stripe/params/_subscription_update_params.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+OPERATIONS: dict[str, tuple[str, str]] = {
+    "customer_create": ("POST", "/v1/customers"),
+    "customer_list": ("GET", "/v1/customers"),
+    "customer_retrieve": ("GET", "/v1/customers/{id}"),
+    "customer_update": ("POST", "/v1/customers/{id}"),
+    "customer_delete": ("DELETE", "/v1/customers/{id}"),
+    "customer_payment_method_list": ("GET", "/v1/customers/{id}/payment_methods"),
+    "customer_payment_method_retrieve": ("GET", "/v1/customers/{id}/payment_methods/{pm}"),
+    "customer_balance_transaction_list": ("GET", "/v1/customers/{id}/balance_transactions"),
+    "customer_balance_transaction_create": ("POST", "/v1/customers/{id}/balance_transactions"),
+    "customer_balance_transaction_retrieve": ("GET", "/v1/customers/{id}/balance_transactions/{txn}"),
+    "customer_delete_discount": ("DELETE", "/v1/customers/{id}/discount"),
+    "payment_method_create": ("POST", "/v1/payment_methods"),
+    "payment_method_list": ("GET", "/v1/payment_methods"),
+    "payment_method_retrieve": ("GET", "/v1/payment_methods/{id}"),
+    "payment_method_attach": ("POST", "/v1/payment_methods/{id}/attach"),
+    "payment_method_detach": ("POST", "/v1/payment_methods/{id}/detach"),
+    "product_create": ("POST", "/v1/products"),
+    "product_list": ("GET", "/v1/products"),
+    "product_retrieve": ("GET", "/v1/products/{id}"),
+    "product_update": ("POST", "/v1/products/{id}"),
+    "price_create": ("POST", "/v1/prices"),
+    "price_list": ("GET", "/v1/prices"),
+    "price_retrieve": ("GET", "/v1/prices/{id}"),
+    "price_update": ("POST", "/v1/prices/{id}"),
+    "coupon_create": ("POST", "/v1/coupons"),
+    "coupon_list": ("GET", "/v1/coupons"),
+    "coupon_retrieve": ("GET", "/v1/coupons/{id}"),
+    "coupon_delete": ("DELETE", "/v1/coupons/{id}"),
+    "tax_rate_create": ("POST", "/v1/tax_rates"),
+    "tax_rate_list": ("GET", "/v1/tax_rates"),
+    "tax_rate_retrieve": ("GET", "/v1/tax_rates/{id}"),
+    "subscription_create": ("POST", "/v1/subscriptions"),
+    "subscription_list": ("GET", "/v1/subscriptions"),
+    "subscription_retrieve": ("GET", "/v1/subscriptions/{id}"),
+    "subscription_update": ("POST", "/v1/subscriptions/{id}"),
+    "subscription_cancel": ("DELETE", "/v1/subscriptions/{id}"),
+    "subscription_migrate": ("POST", "/v1/subscriptions/{id}/migrate"),
+    "subscription_delete_discount": ("DELETE", "/v1/subscriptions/{id}/discount"),
+    "subscription_item_create": ("POST", "/v1/subscription_items"),
+    "subscription_item_list": ("GET", "/v1/subscription_items"),
+    "subscription_item_retrieve": ("GET", "/v1/subscription_items/{id}"),
+    "subscription_item_update": ("POST", "/v1/subscription_items/{id}"),
+    "subscription_item_delete": ("DELETE", "/v1/subscription_items/{id}"),
+    "subscription_schedule_create": ("POST", "/v1/subscription_schedules"),
+    "subscription_schedule_list": ("GET", "/v1/subscription_schedules"),
+    "subscription_schedule_retrieve": ("GET", "/v1/subscription_schedules/{id}"),
+    "subscription_schedule_update": ("POST", "/v1/subscription_schedules/{id}"),
+    "subscription_schedule_release": ("POST", "/v1/subscription_schedules/{id}/release"),
+    "subscription_schedule_cancel": ("POST", "/v1/subscription_schedules/{id}/cancel"),
+    "invoice_create_preview": ("POST", "/v1/invoices/create_preview"),
+    "invoice_create": ("POST", "/v1/invoices"),
+    "invoice_list": ("GET", "/v1/invoices"),
+    "invoice_retrieve": ("GET", "/v1/invoices/{id}"),
+    "invoice_update": ("POST", "/v1/invoices/{id}"),
+    "invoice_line_item_list": ("GET", "/v1/invoices/{id}/lines"),
+    "invoice_pay": ("POST", "/v1/invoices/{id}/pay"),
+    "invoice_void_invoice": ("POST", "/v1/invoices/{id}/void"),
+    "invoice_finalize_invoice": ("POST", "/v1/invoices/{id}/finalize"),
+    "invoice_mark_uncollectible": ("POST", "/v1/invoices/{id}/mark_uncollectible"),
+    "invoice_payment_list": ("GET", "/v1/invoice_payments"),
+    "invoice_payment_retrieve": ("GET", "/v1/invoice_payments/{id}"),
+    "invoice_item_create": ("POST", "/v1/invoiceitems"),
+    "invoice_item_list": ("GET", "/v1/invoiceitems"),
+    "invoice_item_retrieve": ("GET", "/v1/invoiceitems/{id}"),
+    "invoice_item_delete": ("DELETE", "/v1/invoiceitems/{id}"),
+    "payment_intent_list": ("GET", "/v1/payment_intents"),
+    "payment_intent_retrieve": ("GET", "/v1/payment_intents/{id}"),
+    "payment_intent_confirm": ("POST", "/v1/payment_intents/{id}/confirm"),
+    "charge_list": ("GET", "/v1/charges"),
+    "charge_retrieve": ("GET", "/v1/charges/{id}"),
+    "refund_create": ("POST", "/v1/refunds"),
+    "refund_list": ("GET", "/v1/refunds"),
+    "refund_retrieve": ("GET", "/v1/refunds/{id}"),
+    "event_list": ("GET", "/v1/events"),
+    "event_retrieve": ("GET", "/v1/events/{id}"),
+    "webhook_endpoint_create": ("POST", "/v1/webhook_endpoints"),
+    "webhook_endpoint_list": ("GET", "/v1/webhook_endpoints"),
+    "webhook_endpoint_retrieve": ("GET", "/v1/webhook_endpoints/{id}"),
+    "webhook_endpoint_update": ("POST", "/v1/webhook_endpoints/{id}"),
+    "webhook_endpoint_delete": ("DELETE", "/v1/webhook_endpoints/{id}"),
+    "billing_portal.session_create": ("POST", "/v1/billing_portal/sessions"),
+    "test_helpers.test_clock_create": ("POST", "/v1/test_helpers/test_clocks"),
+    "test_helpers.test_clock_list": ("GET", "/v1/test_helpers/test_clocks"),
+    "test_helpers.test_clock_retrieve": ("GET", "/v1/test_helpers/test_clocks/{id}"),
+    "test_helpers.test_clock_delete": ("DELETE", "/v1/test_helpers/test_clocks/{id}"),
+    "test_helpers.test_clock_advance": ("POST", "/v1/test_helpers/test_clocks/{id}/advance"),
+}
+
+
+@functools.cache
+def _patterns() -> list[tuple[str, str, re.Pattern[str]]]:
+    """Templates without a placeholder first, so that `/v1/invoices/create_preview` is not an invoice id."""
+    ordered = sorted(OPERATIONS.items(), key=lambda entry: "{" in entry[1][1])
+    return [(name, method, re.compile(_regex(path))) for name, (method, path) in ordered]
+
+
+def _regex(template: str) -> str:
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
+
+
+@functools.lru_cache(maxsize=4096)
+def find(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
+    """The operation of a real path and the ids in it, or None."""
+    for name, verb, pattern in _patterns():
+        match = pattern.fullmatch(path) if verb == method else None
+        if match:
+            return name, match.groups()
+    return None

@@ -1,0 +1,215 @@
+"""Events, webhook endpoints, test clocks, portal sessions: what belongs to the account rather than to a customer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.twin import contract, pages
+from worker.twin.billing.fields import merge_metadata
+from worker.twin.errors import invalid
+from worker.twin.store import Doc
+from worker.twin.world import Call, World
+
+CLOCK_LIFE_SECONDS = 30 * 86400
+EVENT_LIFE_SECONDS = 30 * 86400
+
+
+def retrieve_event(world: World, call: Call) -> Doc:
+    """`GET /v1/events/{id}`: rendered as when it happened."""
+    return world.store.get("event", call.id)
+
+
+def find_events(world: World, call: Call) -> Doc:
+    """`GET /v1/events`: 30 days, by `type`, `types` (up to 20), `created`, `delivery_success`."""
+    wanted = call.params
+    kinds = wanted.get("types")
+    if kinds and "type" in wanted:
+        raise invalid("You may only specify one of these parameters: type, types.", "types", "parameters_exclusive")
+    if kinds and len(kinds) > 20:
+        raise invalid("You can pass up to 20 types.", "types")
+    narrow = {"type": wanted["type"]} if "type" in wanted and "*" not in wanted["type"] else {}
+    return pages.page(_events(world, wanted, narrow, kinds), wanted, "/v1/events")
+
+
+def _events(world: World, wanted: dict[str, Any], narrow: dict[str, str], kinds: list[str] | None) -> Any:
+    oldest = world.clock.now() - EVENT_LIFE_SECONDS
+    created = wanted.get("created")
+    if isinstance(created, dict):
+        oldest = max(oldest, created.get("gte", oldest), created.get("gt", oldest))
+    for event in world.store["event"].newest_first(narrow):
+        if event["created"] < oldest:
+            return
+        if kinds and not any(type_matches(event["type"], k) for k in kinds):
+            continue
+        if "type" in wanted and not type_matches(event["type"], wanted["type"]):
+            continue
+        if "delivery_success" in wanted and wanted["delivery_success"] == (event["id"] in world.undelivered):
+            continue
+        if pages.in_range(event["created"], created):
+            yield event
+
+
+def type_matches(kind: str, wanted: str) -> bool:
+    """`*` at the end stands for any rest."""
+    return kind == wanted or (wanted.endswith("*") and kind.startswith(wanted[:-1]))
+
+
+def create_endpoint(world: World, call: Call) -> Doc:
+    """`POST /v1/webhook_endpoints`; the secret is shown here only."""
+    endpoint = add_endpoint(world, call.params["url"], call.params["enabled_events"])
+    endpoint["description"] = call.params.get("description")
+    endpoint["api_version"] = call.params.get("api_version") or None
+    merge_metadata(endpoint, call.params.get("metadata"))
+    return {**endpoint, "secret": world.endpoint_secrets[endpoint["id"]]}
+
+
+def add_endpoint(world: World, url: str, enabled: list[str], secret: str | None = None) -> Doc:
+    """Register a receiver of events."""
+    endpoint = {
+        "id": world.ids.new("we", 20),
+        "object": "webhook_endpoint",
+        "api_version": contract.api_version(),
+        "application": None,
+        "created": world.clock.now(),
+        "description": None,
+        "enabled_events": list(enabled),
+        "livemode": False,
+        "metadata": {},
+        "status": "enabled",
+        "url": url,
+    }
+    world.endpoint_secrets[endpoint["id"]] = secret or "whsec_" + world.ids.letters(32)
+    return world.store.add("webhook_endpoint", endpoint)
+
+
+def retrieve_endpoint(world: World, call: Call) -> Doc:
+    """`GET /v1/webhook_endpoints/{id}`."""
+    return world.store.get("webhook_endpoint", call.id)
+
+
+def find_endpoints(world: World, call: Call) -> Doc:
+    """`GET /v1/webhook_endpoints`."""
+    return pages.page(world.store["webhook_endpoint"].newest_first({}), call.params, "/v1/webhook_endpoints")
+
+
+def update_endpoint(world: World, call: Call) -> Doc:
+    """`POST /v1/webhook_endpoints/{id}`."""
+    endpoint = world.store.get("webhook_endpoint", call.id)
+    for name in ("url", "enabled_events", "description"):
+        if name in call.params:
+            endpoint[name] = call.params[name]
+    if "disabled" in call.params:
+        endpoint["status"] = "disabled" if call.params["disabled"] else "enabled"
+    return endpoint
+
+
+def delete_endpoint(world: World, call: Call) -> Doc:
+    """`DELETE /v1/webhook_endpoints/{id}`."""
+    world.store.get("webhook_endpoint", call.id)
+    world.store["webhook_endpoint"].remove(call.id)
+    return {"id": call.id, "object": "webhook_endpoint", "deleted": True}
+
+
+def create_clock(world: World, call: Call) -> Doc:
+    """`POST /v1/test_helpers/test_clocks`."""
+    frozen: int = call.params["frozen_time"]
+    now = world.clock.now()
+    clock = {
+        "id": world.ids.new("clock", 20),
+        "object": "test_helpers.test_clock",
+        "created": now,
+        "deletes_after": now + CLOCK_LIFE_SECONDS,
+        "frozen_time": frozen,
+        "livemode": False,
+        "name": call.params.get("name"),
+        "status": "ready",
+        "status_details": {},
+    }
+    world.clock.frozen[clock["id"]] = frozen
+    world.events.emit("test_helpers.test_clock.created", world.store.add("test_clock", clock))
+    return clock
+
+
+def advance_clock(world: World, call: Call) -> Doc:
+    """`POST .../advance`: forward only, at most two intervals of the shortest subscription."""
+    clock = world.store.get("test_clock", call.id)
+    target: int = call.params["frozen_time"]
+    if target <= clock["frozen_time"]:
+        raise invalid("The frozen time must be later than the current one.", "frozen_time")
+    longest = _two_intervals(world, call.id)
+    if longest is not None and target > clock["frozen_time"] + longest:
+        raise invalid("You can advance at most two intervals from the current frozen time.", "frozen_time")
+    clock["status"] = "advancing"
+    world.events.emit("test_helpers.test_clock.advancing", clock)
+    answer = dict(clock)
+    world.clock.frozen[call.id] = target
+    world.run_due(call.id)
+    clock.update(frozen_time=target, status="ready")
+    world.events.emit("test_helpers.test_clock.ready", clock)
+    return answer
+
+
+def _two_intervals(world: World, clock_id: str) -> int | None:
+    lengths = [
+        i["current_period_end"] - i["current_period_start"]
+        for s in world.store["subscription"].docs.values()
+        if s["test_clock"] == clock_id and s["status"] not in ("canceled", "incomplete_expired")
+        for i in s["items"]["data"]
+    ]
+    return 2 * min(lengths) + 2 * 86400 * 3 if lengths else None
+
+
+def retrieve_clock(world: World, call: Call) -> Doc:
+    """`GET /v1/test_helpers/test_clocks/{id}`."""
+    return world.store.get("test_clock", call.id)
+
+
+def find_clocks(world: World, call: Call) -> Doc:
+    """`GET /v1/test_helpers/test_clocks`."""
+    return pages.page(world.store["test_clock"].newest_first({}), call.params, "/v1/test_helpers/test_clocks")
+
+
+def delete_clock(world: World, call: Call) -> Doc:
+    """`DELETE /v1/test_helpers/test_clocks/{id}`."""
+    clock = world.store.get("test_clock", call.id)
+    world.store["test_clock"].remove(call.id)
+    world.clock.drop(call.id)
+    world.events.emit("test_helpers.test_clock.deleted", clock)
+    return {"id": call.id, "object": "test_helpers.test_clock", "deleted": True}
+
+
+def create_portal_session(world: World, call: Call) -> Doc:
+    """`POST /v1/billing_portal/sessions`: a link, nothing behind it."""
+    customer = world.store.get("customer", call.params.get("customer") or "", "customer")
+    session_id = world.ids.new("bps", 20)
+    return {
+        "id": session_id,
+        "object": "billing_portal.session",
+        "configuration": "bpc_twin",
+        "created": world.clock.now(),
+        "customer": customer["id"],
+        "customer_account": None,
+        "flow": call.params.get("flow_data"),
+        "livemode": False,
+        "locale": call.params.get("locale"),
+        "on_behalf_of": None,
+        "return_url": call.params.get("return_url"),
+        "url": f"{world.base_url}/_twin/portal/{session_id}",
+    }
+
+
+HANDLERS = {
+    "event_retrieve": retrieve_event,
+    "event_list": find_events,
+    "webhook_endpoint_create": create_endpoint,
+    "webhook_endpoint_retrieve": retrieve_endpoint,
+    "webhook_endpoint_list": find_endpoints,
+    "webhook_endpoint_update": update_endpoint,
+    "webhook_endpoint_delete": delete_endpoint,
+    "billing_portal.session_create": create_portal_session,
+    "test_helpers.test_clock_create": create_clock,
+    "test_helpers.test_clock_advance": advance_clock,
+    "test_helpers.test_clock_retrieve": retrieve_clock,
+    "test_helpers.test_clock_list": find_clocks,
+    "test_helpers.test_clock_delete": delete_clock,
+}

@@ -1,0 +1,181 @@
+"""Payment intents, charges, refunds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.twin.store import Doc
+from worker.twin.templates.customer import ADDRESS
+
+
+def payment_intent(object_id: str, created: int, invoice: Doc, description: str, secret: str) -> Doc:
+    """The payment of an invoice, before any attempt."""
+    return {
+        "id": object_id,
+        "object": "payment_intent",
+        "allowed_payment_method_types": None,
+        "amount": invoice["amount_due"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic",
+        "client_secret": f"{object_id}_secret_{secret}",
+        "confirmation_method": "automatic",
+        "created": created,
+        "currency": invoice["currency"],
+        "customer": invoice["customer"],
+        "customer_account": None,
+        "description": description,
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_details": {"customer_reference": None, "order_reference": invoice["id"]},
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {
+            "card": {
+                "installments": None,
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": "off_session",
+        "shipping": None,
+        "source": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def next_action(intent_id: str) -> dict[str, Any]:
+    """What a client needs to run 3-D Secure (the certificates of the real answer are left out)."""
+    return {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {
+            "directory_server_name": "visa",
+            "merchant": "acct_twin",
+            "three_d_secure_2_source": f"payatt_{intent_id}",
+            "type": "stripe_3ds2_fingerprint",
+        },
+    }
+
+
+def outcome(reason: str | None) -> dict[str, Any]:
+    """How the network answered; `reason` is a decline code or None."""
+    return {
+        "advice_code": "try_again_later" if reason else None,
+        "network_advice_code": None,
+        "network_decline_code": "01" if reason else None,
+        "network_status": "declined_by_network" if reason else "approved_by_network",
+        "reason": reason,
+        "risk_level": "normal",
+        "risk_score": 45,
+        "seller_message": "The bank did not return any further details." if reason else "Payment complete.",
+        "type": "issuer_declined" if reason else "authorized",
+    }
+
+
+def charge(object_id: str, created: int, intent: Doc, method: Doc, reason: str | None, failure: str | None) -> Doc:
+    """One attempt to take the money; failed if `reason` is a decline code."""
+    done = reason is None
+    card = method["card"]
+    return {
+        "id": object_id,
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": intent["amount"] if done else 0,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": {"address": dict(ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
+        "calculated_statement_descriptor": "TWIN",
+        "captured": done,
+        "created": created,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None if done else "card_declined",
+        "failure_message": failure,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": {},
+        "on_behalf_of": None,
+        "outcome": outcome(reason),
+        "paid": done,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": {
+            "card": {
+                "brand": card["brand"],
+                "country": card["country"],
+                "exp_month": card["exp_month"],
+                "exp_year": card["exp_year"],
+                "fingerprint": card["fingerprint"],
+                "funding": card["funding"],
+                "last4": card["last4"],
+                "network": card["brand"],
+                "three_d_secure": None,
+                "wallet": None,
+            },
+            "type": "card",
+        },
+        "radar_options": {},
+        "receipt_email": None,
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": None,
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "succeeded" if done else "failed",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: str | None) -> Doc:
+    """Money given back on a charge."""
+    return {
+        "id": object_id,
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge_doc["id"],
+        "created": created,
+        "currency": charge_doc["currency"],
+        "customer": charge_doc["customer"],
+        "description": None,
+        "destination_details": {"card": {"type": "refund"}, "type": "card"},
+        "metadata": {},
+        "next_action": None,
+        "payment_intent": charge_doc["payment_intent"],
+        "reason": reason,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "succeeded",
+        "transfer_reversal": None,
+    }

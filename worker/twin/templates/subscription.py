@@ -1,0 +1,188 @@
+"""Subscriptions, their items, schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.twin.store import Doc
+
+AUTOMATIC_TAX = {"disabled_reason": None, "enabled": False, "liability": None}
+
+
+def subscription(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
+    """An active subscription without items, in flexible mode (the default since 2025-09-30.clover)."""
+    return {
+        "id": object_id,
+        "object": "subscription",
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": dict(AUTOMATIC_TAX),
+        "billing_cycle_anchor": created,
+        "billing_cycle_anchor_config": None,
+        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": created},
+        "billing_schedules": [],
+        "billing_thresholds": None,
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
+        "collection_method": "charge_automatically",
+        "created": created,
+        "currency": currency,
+        "customer": customer["id"],
+        "customer_account": None,
+        "days_until_due": None,
+        "default_payment_method": None,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": None,
+        "discounts": [],
+        "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": {
+            "object": "list",
+            "data": [],
+            "has_more": False,
+            "total_count": 0,
+            "url": f"/v1/subscription_items?subscription={object_id}",
+        },
+        "latest_invoice": None,
+        "livemode": False,
+        "managed_payments": None,
+        "metadata": {},
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "presentment_details": None,
+        "schedule": None,
+        "start_date": created,
+        "status": "active",
+        "status_details": None,
+        "test_clock": customer["test_clock"],
+        "transfer_data": None,
+        "trial_end": None,
+        "trial_settings": {
+            "end_behavior": {"billing_cycle_anchor": "unchanged", "missing_payment_method": "create_invoice"}
+        },
+        "trial_start": None,
+    }
+
+
+def item(object_id: str, created: int, subscription_id: str, price: Doc, plan: Doc) -> Doc:
+    """One priced line of a subscription; the period stands on items only, since 2025-03-31.basil."""
+    return {
+        "id": object_id,
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": created,
+        "current_period_end": 0,
+        "current_period_start": 0,
+        "current_trial": None,
+        "discounts": [],
+        "metadata": {},
+        "plan": plan,
+        "price": price,
+        "quantity": 1,
+        "subscription": subscription_id,
+        "tax_rates": [],
+    }
+
+
+def pending_update(expires_at: int, items: list[Doc], metadata: dict[str, str] | None) -> dict[str, Any]:
+    """An unpaid change. Fields: the SDK's `Subscription.PendingUpdate` (metadata since 2026-05-27.dahlia)."""
+    return {
+        "billing_cycle_anchor": None,
+        "cancel_at_period_end": None,
+        "discount": None,
+        "discounts": None,
+        "expires_at": expires_at,
+        "metadata": metadata,
+        "subscription_items": items,
+        "trial_end": None,
+        "trial_from_plan": None,
+    }
+
+
+def schedule(object_id: str, created: int, subscription_doc: Doc) -> Doc:
+    """An active schedule without phases over an existing subscription."""
+    return {
+        "id": object_id,
+        "object": "subscription_schedule",
+        "application": None,
+        "billing_mode": subscription_doc["billing_mode"],
+        "canceled_at": None,
+        "completed_at": None,
+        "created": created,
+        "current_phase": None,
+        "customer": subscription_doc["customer"],
+        "customer_account": None,
+        "default_settings": {
+            "application_fee_percent": None,
+            "automatic_tax": dict(AUTOMATIC_TAX),
+            "billing_cycle_anchor": "automatic",
+            "billing_thresholds": None,
+            "collection_method": subscription_doc["collection_method"],
+            "default_payment_method": subscription_doc["default_payment_method"],
+            "description": None,
+            "invoice_settings": {"account_tax_ids": None, "days_until_due": None, "issuer": {"type": "self"}},
+            "on_behalf_of": None,
+            "transfer_data": None,
+        },
+        "end_behavior": "release",
+        "livemode": False,
+        "metadata": {},
+        "pause_schedules": [],
+        "phases": [],
+        "released_at": None,
+        "released_subscription": None,
+        "status": "active",
+        "subscription": subscription_doc["id"],
+        "test_clock": subscription_doc["test_clock"],
+    }
+
+
+def phase(start: int, end: int, currency: str, items: list[Doc]) -> Doc:
+    """One phase of a schedule with Stripe's defaults."""
+    return {
+        "add_invoice_items": [],
+        "application_fee_percent": None,
+        "automatic_tax": dict(AUTOMATIC_TAX),
+        "billing_cycle_anchor": None,
+        "billing_thresholds": None,
+        "collection_method": None,
+        "currency": currency,
+        "default_payment_method": None,
+        "default_tax_rates": [],
+        "description": None,
+        "discounts": [],
+        "end_date": end,
+        "invoice_settings": None,
+        "items": items,
+        "metadata": {},
+        "on_behalf_of": None,
+        "proration_behavior": "create_prorations",
+        "start_date": start,
+        "transfer_data": None,
+        "trial_end": None,
+    }
+
+
+def phase_item(price_id: str, quantity: int) -> Doc:
+    """One item of a phase; prices are ids here (expandable)."""
+    return {
+        "billing_thresholds": None,
+        "discounts": [],
+        "metadata": {},
+        "plan": price_id,
+        "price": price_id,
+        "quantity": quantity,
+        "tax_rates": [],
+    }

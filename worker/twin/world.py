@@ -1,0 +1,99 @@
+"""One local Stripe account: its objects, clock, events, ledger, and the request being executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.twin import contract
+from worker.twin.clock import Clock
+from worker.twin.events import EventLog
+from worker.twin.facts import Facts
+from worker.twin.ids import Ids
+from worker.twin.ledger import Effect, Ledger, Origin
+from worker.twin.store import Doc, Store
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request being executed. `idempotency_key` is None for what the dashboard and the clock do."""
+
+    operation: str
+    ids: tuple[str, ...]
+    params: dict[str, Any]
+    request_id: str = ""
+    idempotency_key: str | None = None
+    by_hand: bool = False
+
+    @property
+    def id(self) -> str:
+        """The first id in the path."""
+        return self.ids[0]
+
+
+@dataclass
+class AccountSettings:
+    """What a Stripe user chooses in the dashboard, and how strict the twin is; changed at `/_twin/account`."""
+
+    after_last_retry: str = "cancel"
+    retry_days: list[int] = field(default_factory=lambda: [3, 5, 7])
+    refuse_declining_cards_on_attach: bool = False
+    enforce_subscription_limits: bool = False
+
+
+class World:
+    """Everything behind the doors. All of it runs in one thread; one request is executed at a time."""
+
+    def __init__(self, seed: int = 0, now: int | None = None) -> None:
+        self.clock = Clock()
+        if now is not None:
+            self.clock.offset = now - int(self.clock.wall())
+        self.seed = seed
+        self.ids = Ids(seed)
+        self.preview_ids = Ids(seed + 1)
+        self.base_url = ""
+        self.store = Store()
+        self.facts = Facts()
+        self.ledger = Ledger()
+        self.account = AccountSettings()
+        self.events = EventLog(self.store, self.ids, self.clock.now, contract.api_version())
+        self.previews: dict[str, Doc] = {}
+        self.deleted_customers: set[str] = set()
+        self.call: Call | None = None
+
+    def domain_of(self, customer_id: str) -> str:
+        """The time domain a customer lives in."""
+        return self.store["customer"].docs[customer_id]["test_clock"] or ""
+
+    def now_for(self, customer_id: str) -> int:
+        """The customer's billing time (decision D7): the frozen time of its test clock, else the twin's clock."""
+        return self.clock.now(self.domain_of(customer_id))
+
+    def origin(self) -> Origin:
+        """Who is asking now."""
+        if self.call is None:
+            return Origin()
+        metadata = self.call.params.get("metadata")
+        change_id = metadata.get("prorata_change") if isinstance(metadata, dict) else None
+        return Origin(self.call.idempotency_key, change_id)
+
+    def effect(
+        self, kind: str, doc: Doc, amount_minor: int = 0, origin: Origin | None = None, subscription: str | None = None
+    ) -> None:
+        """Write one effect into the ledger; `origin` names the change that began it, if not this request."""
+        asking = self.origin()
+        self.ledger.write(
+            Effect(
+                seq=len(self.ledger.effects) + 1,
+                at=self.clock.now(),
+                kind=kind,
+                object=doc["id"],
+                amount_minor=amount_minor,
+                currency=doc.get("currency") or "",
+                idempotency_key=asking.idempotency_key,
+                change_id=asking.change_id or (origin.change_id if origin else None),
+                subscription=subscription,
+                customer=doc.get("customer"),
+                request=self.call.request_id if self.call else None,
+            )
+        )
