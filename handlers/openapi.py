@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from handlers.errors import PROBLEM_TYPE, RETRY_AFTER_SECONDS, STATUS, DoorCode
 from handlers.idempotency import KEY_HEADER
 from handlers.registry import JSON_TYPE, Answer, Door, Idempotency, Route
-from handlers.schemas import PARTIAL_TERMS
 from handlers.views import Problem
 from sync.errors import Code
 
@@ -59,15 +58,16 @@ async def serve_document(request: web.Request) -> web.Response:
 def document(routes: Sequence[Route], doors: Sequence[Door]) -> Schema:
     """Return the whole description as plain data."""
     models = _models(routes, doors)
-    _, definitions = models_json_schema([(model, "serialization") for model in models], ref_template=_REF)
+    _, definitions = models_json_schema(models, ref_template=_REF)
     schemas = definitions.get("$defs", {})
+    schemas["Problem"]["properties"]["code"] = {"$ref": _REF.format(model="ProblemCode")}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Prorata", "version": _version(), "description": _DESCRIPTION},
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": _paths(routes, doors),
         "components": {
-            "schemas": {**schemas, "PartialTerms": PARTIAL_TERMS, "ProblemCode": _code_schema()},
+            "schemas": {**schemas, "ProblemCode": _code_schema()},
             "securitySchemes": {"api_key": _security_scheme()},
         },
     }
@@ -78,15 +78,15 @@ def name_of(model: type[BaseModel]) -> str:
     return re.sub(r"[^A-Za-z0-9.\-_]", "_", model.__name__)
 
 
-def _models(routes: Iterable[Route], doors: Iterable[Door]) -> list[type[BaseModel]]:
-    found: dict[type[BaseModel], None] = {Problem: None}
+def _models(routes: Iterable[Route], doors: Iterable[Door]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
+    """Return every model: an answer always has all members, a body may leave out those with a default."""
+    answers: dict[type[BaseModel], None] = {Problem: None}
     for route in routes:
-        found |= dict.fromkeys(route.answers.values())
-        if route.has_body:
-            found[route.body] = None
+        answers |= dict.fromkeys(route.answers.values())
     for door in doors:
-        found |= {model: None for _, _, model in door.answers.values() if model}
-    return list(found)
+        answers |= {model: None for _, _, model in door.answers.values() if model}
+    bodies = dict.fromkeys(route.body for route in routes if route.has_body)
+    return [*((model, "serialization") for model in answers), *((model, "validation") for model in bodies)]
 
 
 def _paths(routes: Iterable[Route], doors: Iterable[Door]) -> Schema:
@@ -139,9 +139,18 @@ def _path_parameters(route: Route) -> Iterator[Schema]:
 
 def _query_parameters(route: Route) -> Iterator[Schema]:
     for name, schema in route.query.model_json_schema().get("properties", {}).items():
-        plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
-        parameter = {"name": name, "in": "query", "required": False, "schema": plain}
-        yield {**parameter, "description": schema["description"]} if "description" in schema else parameter
+        # A parameter is there or not; in the model its absence is null.
+        present = {**schema, **next(iter(schema.get("anyOf", [])), {})}
+        plain = {key: value for key, value in present.items() if key not in ("title", "description", "anyOf")}
+        if plain.get("default", "") is None:
+            del plain["default"]
+        yield {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": present.get("description", ""),
+            "schema": plain,
+        }
 
 
 def _header_parameters(route: Route) -> Iterator[Schema]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from handlers import health, views
 from handlers.api import accounts, catalog, changes, estimates, quotes
 from handlers.auth import EVERYBODY, Role
+from handlers.errors import PROBLEM_TYPE
 from handlers.health import READY, AskReady
+from handlers.intake import Intake
 from handlers.openapi import serve_document
-from handlers.registry import Door, HttpSettings, Idempotency, Route
+from handlers.registry import JSON_TYPE, Door, HttpSettings, Idempotency, Route
 from handlers.server import assemble
-from handlers.webhooks import stripe_webhook
+from handlers.webhooks import INTAKE, WEBHOOK_SECRETS, stripe_webhook
 from sync.billing import Billing
 from sync.errors import Code as C
 
@@ -77,25 +79,26 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 DOORS: Final[tuple[Door, ...]] = (
     Door("POST", "/webhooks/stripe", stripe_webhook, "Take in an event of Stripe's, signed by Stripe",
-         {200: ("Stored, or known before.", None, None), 400: ("Not signed by Stripe.", None, None),
-          404: ("No secret is configured.", None, None), 413: ("Too large.", None, None),
-          503: ("Not stored; deliver it again.", None, None)}),
+         {200: ("Stored now or before.", JSON_TYPE, None), 400: ("Not signed by Stripe.", JSON_TYPE, None),
+          404: ("No secret is configured.", PROBLEM_TYPE, views.Problem),
+          408: ("It did not arrive in time.", JSON_TYPE, None), 413: ("It is too large.", JSON_TYPE, None),
+          503: ("Not stored; deliver it again.", JSON_TYPE, None)}),
     Door("GET", "/livez", health.livez, "Is the process alive",
-         {200: ("It is.", "application/json", views.Live)}),
+         {200: ("It is.", JSON_TYPE, views.Live)}),
     Door("GET", "/readyz", health.readyz, "Can requests be served",
-         {200: ("They can.", "application/json", views.Ready),
-          503: ("They cannot.", "application/json", views.Ready)}),
+         {200: ("They can.", JSON_TYPE, views.Ready),
+          503: ("They cannot.", JSON_TYPE, views.Ready)}),
     Door("GET", "/metrics", health.metrics, "The metrics of this process, for Prometheus",
          {200: ("Prometheus's text format.", "text/plain", None)}),
     Door("GET", "/openapi.json", serve_document, "This description",
-         {200: ("OpenAPI 3.1.", "application/json", None)}),
+         {200: ("OpenAPI 3.1.", JSON_TYPE, None)}),
 )  # fmt: skip
 
 
 def build_app(
     billing: Billing,
     *,
-    intake: Any,
+    intake: Intake,
     webhook_secrets: Sequence[str],
     ready: AskReady,
     bootstrap_key: str | None = None,
@@ -107,4 +110,6 @@ def build_app(
     """
     app = assemble(billing, ROUTES, DOORS, bootstrap_key=bootstrap_key, settings=settings)
     app[READY] = ready
+    app[INTAKE] = intake
+    app[WEBHOOK_SECRETS] = tuple(webhook_secrets)
     return app

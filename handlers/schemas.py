@@ -20,13 +20,15 @@ def _printable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_printable)]
+PRINTABLE: Final = AfterValidator(_printable)
 # An account's id is a part of addresses: visible ASCII without a slash, and something to read in it.
 AccountId = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[!-.0-~]*[A-Za-z0-9][!-.0-~]*$", examples=["acme"])
 ]
-UserId = Annotated[Text, Field(min_length=1, max_length=200, examples=["user_1"])]
-Email = Annotated[Text, Field(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$", examples=["ada@example.com"])]
+UserId = Annotated[str, Field(min_length=1, max_length=200, examples=["user_1"]), PRINTABLE]
+Email = Annotated[
+    str, Field(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$", examples=["ada@example.com"]), PRINTABLE
+]
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$", examples=["usd"])]
 StripeCustomerId = Annotated[str, Field(pattern=r"^cus_[A-Za-z0-9_]{1,250}$")]
 StripePaymentMethodId = Annotated[
@@ -34,8 +36,6 @@ StripePaymentMethodId = Annotated[
 ]
 Locale = Literal["en", "fr"]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-# Read by sync.rules.terms; in the description it is the component PARTIAL_TERMS.
-TermsInput = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/PartialTerms"})]
 Limit = Annotated[int, Field(ge=1, le=100, description="At most so many entries.")]
 Cursor = Annotated[
     str | None, Field(max_length=200, description="The id of the last entry of the page before.")
@@ -57,8 +57,8 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# What sync.rules.terms accepts, in words of JSON schema; a model would invent defaults for what is not named.
-PARTIAL_TERMS: Final = {
+# What sync.rules.terms accepts; a model would invent defaults for what is not named.
+PARTIAL_TERMS: Final[dict[str, Any]] = {
     "title": "PartialTerms",
     "description": "The parts of the terms that are to be different; what is not named stays as it is. A"
     " first purchase, and one after a cancellation, needs product, tier and contact_limit.",
@@ -82,6 +82,10 @@ PARTIAL_TERMS: Final = {
 }
 
 
+# Read by sync.rules.terms itself.
+TermsInput = Annotated[Any, WithJsonSchema(PARTIAL_TERMS)]
+
+
 class PrimaryAdmin(Sent):
     """The one person who may change the account's billing."""
 
@@ -94,7 +98,7 @@ class NewAccountBody(Sent):
 
     account_id: AccountId
     email: Email
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=200), PRINTABLE]
     primary_admin: PrimaryAdmin
     locale: Locale
     currency: Currency

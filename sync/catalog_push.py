@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -59,9 +59,13 @@ def product_name(slot: Slot, catalog: Catalog) -> str:
             return base
 
 
-async def diff(billing: Billing, currencies: Sequence[str]) -> PushPlan:
-    """Compare the catalog with Stripe; reads only."""
+async def diff(
+    billing: Billing, currencies: Sequence[str], *, only: Collection[Slot] | None = None
+) -> PushPlan:
+    """Compare the catalog, or only some of its slots, with Stripe; reads only."""
     slots = [slot for slot in billing.catalog.slots() if slot.currency in currencies]
+    if only is not None:
+        slots = [slot for slot in slots if slot in only]
     products = {product.id for product in await billing.gateway.catalog_products()}
     found = await _newest_versions(billing, slots)
     plan = PushPlan()

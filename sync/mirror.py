@@ -106,7 +106,7 @@ class _Object:
             seen_from=head.seen_from_unix,
             seen_to=head.seen_to_unix,
             deleted=head.deleted,
-            from_read=head.source_event_id is None,
+            linked=head.linked,
             facts=_facts(self.held),
             before=_facts(self.before),
         )
@@ -117,6 +117,7 @@ class _Object:
         decision = decide_event(self.view(), view)
         if decision.verdict is Verdict.APPLY:
             self.become(event.shown, event.created, event.created, event.event_id, deleted=event.deletes)
+            self.head = replace(self.head, linked=decision.linked)
             self.before = event.before
         elif decision.verdict is Verdict.DOUBT:
             self.doubt = decision.reason
@@ -131,6 +132,7 @@ class _Object:
             seen_from_unix=seen_from,
             seen_to_unix=seen_to,
             source_event_id=event_id,
+            linked=False,
             deleted=deleted,
         )
         for known in (self.held, shown):

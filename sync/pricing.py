@@ -136,7 +136,8 @@ def line_key(line: dict[str, Any]) -> tuple[Any, ...]:
     Line ids are temporary, and a first purchase begins at the second of its creation: neither counts.
     """
     period = line["period"] if line.get("pinned") else None
-    return (line["kind"], line["price_id"], line["amount_minor"], line["quantity"], str(period))
+    span = (period["start"], period["end"]) if period else None
+    return (line["kind"], line["price_id"], line["amount_minor"], line["quantity"], span)
 
 
 def priced(invoice: Invoice, book: PriceBook, proration_unix: int | None) -> Priced:

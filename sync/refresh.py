@@ -8,11 +8,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from sync.errors import StripeTrouble
 from sync.mirror import Mirror, Read
 from sync.rules.ordering import Verdict
 from sync.store import refresh as store
-from sync.store.db import Pool, transaction
+from sync.store.db import Failure, Pool, classify, transaction
 from sync.store.refresh import Claim
 from sync.telemetry import LogEvent
 
@@ -61,7 +60,9 @@ class Refresh:
         try:
             read = await self._gateway.read_object(claimed.kind, claimed.object_id)
             await self._apply(claimed, read)
-        except (StripeTrouble, ValueError) as error:
+        except Exception as error:
+            if classify(error) in (Failure.RETRY, Failure.UNAVAILABLE):
+                raise
             # Stripe cannot answer, or answers in a shape that we do not know: nothing is lost by waiting.
             log.warning(LogEvent.JOB_FAILED, object_id=claimed.object_id, error=type(error).__name__)
             await store.postpone(self._pool, claimed.object_id, _wait_seconds(claimed.attempts), str(error))

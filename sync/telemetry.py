@@ -58,8 +58,9 @@ STRIPE_REQUEST_SECONDS: Final = _histogram(
 STRIPE_RATE_WAIT_SECONDS: Final = _histogram(
     "stripe_rate_wait_seconds", "Waits for the shared budget of calls to Stripe.", buckets=SLOW_BUCKETS
 )
-STRIPE_UNKNOWN_OUTCOMES: Final = _counter(
-    "stripe_unknown_outcomes", "Calls to Stripe that were sent and whose effect was not known."
+# A gauge, because a counter's name would get `_total` at its end, and the published name has none.
+STRIPE_UNKNOWN_OUTCOMES: Final = _gauge(
+    "stripe_unknown_outcomes", "Calls to Stripe since the start that were sent with an effect not known then."
 )
 CHANGE_TOTAL: Final = _counter(
     "change_total", "Changes by kind of leg and how they ended.", "kind", "outcome"

@@ -98,4 +98,4 @@ async def twin() -> AsyncIterator[RunningTwin]:
 
     running = await start(TwinSettings())
     yield running
-    await running.stop()
+    await running.close()

@@ -22,7 +22,6 @@ SQL_ALLOWED = (
     "sync.store",
     "handlers.intake",
     "handlers.inbox",
-    "handlers.inbox_desk",
     "worker.migrate",
     "worker.embedded.cluster",  # makes the very database that the others connect to
 )

@@ -7,22 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
 
+from handlers import inbox
+from handlers.dispatch import EVENT_TYPES, Dispatcher
+from handlers.health import Readiness
+from handlers.intake import Intake, store_listed
+from handlers.routes import build_app
 from sync import changes, clock, failpoints, telemetry
 from sync.billing import Billing
-from sync.gateway import Gateway
+from sync.catch_up import CatchUp
+from sync.gateway import STRIPE_API_VERSION, Gateway
+from sync.mirror import Mirror
+from sync.refresh import Refresh
 from sync.rules import catalog, policy
 from sync.store.db import Pool, create_pool
 from sync.store.rate import RateRow
 from sync.telemetry import LogEvent
+from worker.applier import Applier, Refresher
 from worker.config_rules import STRIPE_API_BASE
+from worker.jobs import Jobs
+from worker.migrate import pending
 
 if TYPE_CHECKING:
     from worker.config import Settings
@@ -52,8 +64,8 @@ async def billing_for(settings: Settings, *, application_name: str, connections:
         yield Billing(
             pool=pool,
             gateway=gateway,
-            catalog=catalog.Catalog.load(settings.catalog.read_text()) if settings.catalog else catalog.packaged(),
-            policy=policy.Policy.load(settings.policy.read_text()) if settings.policy else policy.packaged(),
+            catalog=load_catalog(settings),
+            policy=load_policy(settings),
             quote_ttl_seconds=settings.quote_ttl_seconds,
         )
     finally:
@@ -92,11 +104,12 @@ async def started(settings: Settings, *, doors: bool, work: bool) -> AsyncIterat
             billing_for(settings, application_name=name, connections=20)
         )
         running = Running(billing)
+        stored, measured = asyncio.Event(), asyncio.Event()
+        await stack.enter_async_context(_in_background(_measure_lag(measured), measured))
         if work:
-            await stack.enter_async_context(_working(settings, billing))
+            await stack.enter_async_context(_working(settings, billing, stored))
         if doors:
-            running.http_url = await stack.enter_async_context(_serving(settings, billing))
-        await stack.enter_async_context(_in_background(_measure_lag(asyncio.Event())))
+            running.http_url = await stack.enter_async_context(_serving(settings, billing, stored))
         yield running
 
 
@@ -110,3 +123,105 @@ async def run(settings: Settings, *, doors: bool, work: bool) -> None:
         log.info(LogEvent.PROCESS_STARTED, http=running.http_url, doors=doors, work=work)
         await stop.wait()
     log.info(LogEvent.PROCESS_STOPPED)
+
+
+def load_catalog(settings: Settings) -> catalog.Catalog:
+    """The catalog of PRORATA_CATALOG, or the packaged one. Raises BadInput."""
+    return catalog.Catalog.load(settings.catalog.read_text()) if settings.catalog else catalog.packaged()
+
+
+def load_policy(settings: Settings) -> policy.Policy:
+    """The policy of PRORATA_POLICY, or the packaged one. Raises BadInput."""
+    return policy.Policy.load(settings.policy.read_text()) if settings.policy else policy.packaged()
+
+
+def catch_up_for(settings: Settings, billing: Billing, stored: asyncio.Event) -> CatchUp:
+    """The reader of Stripe's list of events; what it finds goes into the inbox."""
+    return CatchUp(billing.pool, billing.gateway, store_listed(billing.pool, stored), types=EVENT_TYPES)
+
+
+def applier_for(settings: Settings, billing: Billing, stored: asyncio.Event) -> tuple[Applier, Refresh]:
+    """What turns the inbox into mirror rows, and what reads the objects that events left in doubt."""
+    dispatcher = Dispatcher(api_version=STRIPE_API_VERSION, livemode=settings.livemode)
+    mirror = Mirror(wake=changes.wake)
+    return (
+        Applier(billing.pool, dispatcher, mirror, signal=stored),
+        Refresh(billing.pool, billing.gateway, mirror),
+    )
+
+
+@asynccontextmanager
+async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) -> AsyncIterator[None]:
+    """Inbox, refresh list and jobs, each in its own task; on leaving, each finishes what it holds."""
+    stop = asyncio.Event()
+    applier, refresh = applier_for(settings, billing, stored)
+    jobs = Jobs(
+        database_url(settings), billing, catch_up=catch_up_for(settings, billing, stored).run_once
+    )
+    await inbox.ensure_partitions(billing.pool, clock.wall(), 3)
+    async with (
+        _in_background(applier.run(stop), stop),
+        _in_background(Refresher(refresh).run(stop), stop),
+        _in_background(jobs.run(stop), stop),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, billing: Billing, stored: asyncio.Event) -> AsyncIterator[str]:
+    """The HTTP doors; yields their address. Requests under way are answered before they close."""
+    intake = Intake(billing.pool, stored=stored)
+    await intake.start()
+    key = settings.bootstrap_key
+    app = build_app(
+        billing,
+        intake=intake,
+        webhook_secrets=[secret.get_secret_value() for secret in settings.stripe_webhook_secrets],
+        ready=partial(readiness, settings, billing),
+        bootstrap_key=key.get_secret_value() if key else None,
+    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.http_host, settings.http_port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+        await intake.stop()
+
+
+async def readiness(settings: Settings, billing: Billing) -> Readiness:
+    """Database reachable and migrated; how old the inbox is."""
+    missing = await pending(database_url(settings))
+    behind = f"{len(missing)} migrations are missing; run `prorata migrate`"
+    return Readiness(
+        {"database": "ok", "migrations": behind if missing else "ok"},
+        await inbox.oldest_seconds(billing.pool),
+    )
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Run a task beside the body; afterwards set `stop`, give it GRACE_SECONDS, then cancel it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        stop.set()
+        done, _ = await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        if not done:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _measure_lag(stop: asyncio.Event) -> None:
+    """How late the event loop runs its timers: above a few milliseconds somebody blocks it."""
+    while not stop.is_set():
+        before = clock.monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LAG_SECONDS)
+            return
+        telemetry.EVENT_LOOP_LAG_SECONDS.set(max(0.0, clock.monotonic() - before - LAG_SECONDS))

@@ -129,22 +129,26 @@ class Applier:
         attempts = await self._count(key, None)
         if attempts is None:
             return
+        if attempts > ATTEMPTS:
+            # Even the last try never came back to say how it ended.
+            await self._bury(key, "the process died in every try")
+            return
         try:
             await self._apply_these([key])
         except Exception as error:
             if classify(error) in _NOT_THE_EVENTS_FAULT:
                 raise
-            if attempts > ATTEMPTS:
-                await self._bury(key, error)
+            if attempts == ATTEMPTS:
+                await self._bury(key, _described(error))
 
     async def _count(self, key: Key, error: Exception | None) -> int | None:
-        note = "" if error is None else f"{type(error).__name__}: {error}"
+        note = None if error is None else _described(error)
         return await inbox.count_attempt(self._pool, key, note, self._retry_seconds)
 
-    async def _bury(self, key: Key, error: Exception) -> None:
-        if await inbox.bury(self._pool, key, f"{type(error).__name__}: {error}"):
+    async def _bury(self, key: Key, why: str) -> None:
+        if await inbox.bury(self._pool, key, why):
             DEAD_LETTER.inc()
-            log.error(LogEvent.INBOX_BURIED, event_id=key.id, error=type(error).__name__)
+            log.error(LogEvent.INBOX_BURIED, event_id=key.id, error=why.partition(":")[0])
 
     async def _apply_these(self, keys: Sequence[Key]) -> None:
         async with transaction(self._pool) as conn:
@@ -166,6 +170,10 @@ class Applier:
         decided = await self._mirror.apply(conn, shown) if shown else {}
         await inbox.finish(conn, endings)
         log.debug(LogEvent.BATCH_APPLIED, events=len(rows), **{str(why): n for why, n in decided.items()})
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _set_aside(row: Claimed, view: Ignored | Rubbish) -> Ending:

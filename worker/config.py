@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda value: str(value).upper())
     ] = Field("INFO", validation_alias="PRORATA_LOG_LEVEL")
+    failpoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), validation_alias="PRORATA_FAILPOINTS"
+    )
 
     # Said once at the start, by the command: misspelt variables and the like. Not read from the environment.
     warnings: tuple[str, ...] = Field((), exclude=True)

@@ -57,6 +57,8 @@ def _stripe(environ: Mapping[str, str]) -> Iterator[str]:
     if key and not STRIPE_KEY.fullmatch(key):
         yield "STRIPE_API_KEY: must be a secret or restricted key of Stripe (sk_... or rk_...)"
     if base == STRIPE_API_BASE:
+        if environ.get("PRORATA_FAILPOINTS"):
+            yield "PRORATA_FAILPOINTS: kills the process on purpose, so it works on a local Stripe only"
         return
     if key and is_live(key):
         yield "STRIPE_API_BASE: is not Stripe's own address, so STRIPE_API_KEY must be a test key"

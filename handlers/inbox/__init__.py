@@ -157,21 +157,20 @@ async def finish(conn: Connection, endings: Sequence[Ending]) -> None:
 
 
 COUNT_ATTEMPT = """
-UPDATE inbox SET attempts = attempts + 1, last_error = $3,
+UPDATE inbox SET attempts = attempts + 1, last_error = coalesce($3, last_error),
        retry_at = now() + make_interval(secs => $4 * power(2, attempts))
  WHERE created = $1 AND id = $2 AND state = 'waiting'
 RETURNING attempts
 """
 
 
-async def count_attempt(conn: Executor, key: Key, error: str, retry_seconds: float) -> int | None:
+async def count_attempt(conn: Executor, key: Key, error: str | None, retry_seconds: float) -> int | None:
     """Count a single try before it is made, and commit that; None when the event does not wait any more.
 
     Should the try kill the process, the next one comes after `retry_seconds`, doubled with each attempt.
     """
-    attempts: int | None = await conn.fetchval(
-        COUNT_ATTEMPT, key.created, key.id, _text(error), retry_seconds
-    )
+    note = None if error is None else _text(error)
+    attempts: int | None = await conn.fetchval(COUNT_ATTEMPT, key.created, key.id, note, retry_seconds)
     return attempts
 
 

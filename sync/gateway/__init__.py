@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+import stripe
 
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
 from sync.gateway.transport import Answer, Budget, Call, Transport
 from sync.stripe_objects import Customer, Invoice, Price, Product, Subscription
 
 __all__ = [
+    "STRIPE_API_VERSION",
     "Answer",
     "Budget",
     "EventPage",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+# What the SDK pins, and so what every object here is decoded as.
+STRIPE_API_VERSION: str = stripe.api_version
 PAGE = 100
 LOOKUP_KEYS_PER_LIST = 10  # Stripe's own limit
 

@@ -160,7 +160,7 @@ def _worth_repeating(call: Call, error: BaseException) -> bool:
     return error.failure.verdict in repeatable
 
 
-_backoff = wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.3)
+_backoff = wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.3)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -47,8 +47,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """`linked`, with APPLY: nothing that happened before, within the same second, can be missing."""
+
     verdict: Verdict
     reason: Reason
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,15 @@ class Facts:
 class Held:
     """What the mirror knows of one object: the span in Stripe's Unix seconds, and the facts.
 
-    `before` is what the event that wrote the facts said was true just before; None after a read.
-    `seen_from` and `seen_to` are None while the object was never seen.
+    `before` is what the event that wrote the facts said was true just before it; None after a read.
+    `linked` is that of the decision that applied them. `seen_from` and `seen_to` are None while the object
+    was never seen.
     """
 
     seen_from: int | None = None
     seen_to: int | None = None
     deleted: bool = False
-    from_read: bool = False
+    linked: bool = False
     facts: Facts | None = None
     before: Facts | None = None
 
@@ -136,7 +140,7 @@ def decide_event(held: Held, event: EventView) -> Decision:
     if event.facts is None:
         return Decision(Verdict.DOUBT, Reason.UNREADABLE)
     if held.facts is None or held.seen_to is None:
-        return Decision(Verdict.APPLY, Reason.FIRST)
+        return Decision(Verdict.APPLY, Reason.FIRST, linked=event.before is None)
     if event.created > held.seen_to:
         return _newer(held.facts, event.facts, event.before)
     return _inside(held, held.facts, event.facts, event.before)
@@ -150,47 +154,67 @@ def _older(held: Facts | None, news: Facts | None) -> Decision:
 
 
 def _newer(held: Facts, news: Facts, before: Facts | None) -> Decision:
-    """A later second, unless the state or `previous_attributes` contradict it."""
+    """A later second, unless the state or `previous_attributes` contradict it.
+
+    Only the columns that the event changed must be held as they were: what else moved is in its snapshot.
+    """
     if rank(news) < rank(held):
         return Decision(Verdict.DOUBT, Reason.REGRESSION)
-    if before is not None and _contradicts(held, news, before):
+    if before is None:
+        linked = news.columns == held.columns or rank(news) > rank(held)
+        return Decision(Verdict.APPLY, Reason.NEWER, linked)
+    if any(held.columns[place] != before.columns[place] for place in _changed(before, news)):
         return Decision(Verdict.DOUBT, Reason.GAP)
-    return Decision(Verdict.APPLY, Reason.NEWER)
+    return Decision(Verdict.APPLY, Reason.NEWER, linked=before.columns == held.columns)
 
 
-def _contradicts(held: Facts, news: Facts, before: Facts) -> bool:
-    """Whether a column that the event changed was held with another value than the event started from."""
-    return any(
-        was != is_now and have != was
-        for have, is_now, was in zip(held.columns, news.columns, before.columns, strict=True)
-    )
+def _changed(before: Facts, after: Facts) -> set[int]:
+    """Which columns an event changed, by their place."""
+    pairs = enumerate(zip(before.columns, after.columns, strict=True))
+    return {place for place, (was, is_now) in pairs if was != is_now}
 
 
 def _inside(held: Held, have: Facts, news: Facts, before: Facts | None) -> Decision:
     """The seconds overlap: only the contents can prove an order.
 
-    A change that we cannot link to what is held is doubted even when both ends are equal: the way there
-    and back (A to B to A within a second) would otherwise let the missing half be applied last. And after a
-    read nothing is linked: a read may already have seen what the event tells.
+    Changes go there and back (A to B to A within a second), so equal ends prove little. What does: the
+    changes of a second are one walk, and where it began is known (`linked`) when the first one started
+    from what was held before. A change that continues the walk is next; any other one means that a part
+    of the walk has not arrived, and then whatever seems to fit may be the wrong part.
     """
     if news.columns == have.columns:
-        moved = before is not None and before.columns != news.columns
-        known = held.from_read or before == held.before
-        return (
-            Decision(Verdict.DOUBT, Reason.GAP)
-            if moved and not known
-            else Decision(Verdict.IGNORE, Reason.SAME)
-        )
-    if rank(news) != rank(have):
-        ahead = rank(news) > rank(have)
-        return Decision(Verdict.APPLY, Reason.FURTHER) if ahead else Decision(Verdict.IGNORE, Reason.BEHIND)
-    follows = before is not None and before.columns == have.columns
-    precedes = held.before is not None and held.before.columns == news.columns
-    if held.from_read or follows == precedes:
-        return Decision(Verdict.DOUBT, Reason.UNPROVEN)
-    if follows:
-        return Decision(Verdict.APPLY, Reason.FOLLOWS)
-    return Decision(Verdict.IGNORE, Reason.PRECEDES)
+        return _same(held, have, before)
+    if rank(news) > rank(have):
+        entered = before is None or rank(before) < rank(news)
+        return Decision(Verdict.APPLY, Reason.FURTHER, linked=entered)
+    if rank(news) < rank(have):
+        return Decision(Verdict.IGNORE, Reason.BEHIND)
+    if before is not None and before.columns == have.columns and held.linked:
+        return Decision(Verdict.APPLY, Reason.FOLLOWS, linked=True)
+    if held.before is not None and held.before.columns == news.columns and _precedes(held, news, before):
+        return Decision(Verdict.IGNORE, Reason.PRECEDES)
+    return Decision(Verdict.DOUBT, Reason.UNPROVEN)
+
+
+def _same(held: Held, have: Facts, before: Facts | None) -> Decision:
+    """The same end: nothing to do, unless a walk whose beginning is known says that it was left between."""
+    came_back = before is not None and before.columns != have.columns and rank(before) == rank(have)
+    if came_back and held.linked:
+        return Decision(Verdict.DOUBT, Reason.GAP)
+    return Decision(Verdict.IGNORE, Reason.SAME)
+
+
+def _precedes(held: Held, news: Facts, before: Facts | None) -> bool:
+    """Whether a change may have come before the one that is held, whose beginning it ends in.
+
+    Not when the walk's beginning is known, and not when both changed the same column: the later one would
+    have been doubted.
+    """
+    if before is None or before.columns == news.columns:
+        return True
+    if held.linked or held.before is None or held.facts is None:
+        return False
+    return _changed(before, news).isdisjoint(_changed(held.before, held.facts))
 
 
 def decide_read(held: Held, read: ReadView) -> Decision:

@@ -21,6 +21,7 @@ class HeadRow:
     seen_from_unix: int | None = None
     seen_to_unix: int | None = None
     source_event_id: str | None = None
+    linked: bool = False
     revision: int = 0
     deleted: bool = False
 
@@ -36,7 +37,8 @@ SELECT id, kind FROM unnest($1::text[], $2::text[]) AS given (id, kind)
 
 # Whoever holds a head may write its object and the object's children; the order of ids excludes deadlocks.
 LOCK_HEADS = """
-SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, revision, deleted_at IS NOT NULL AS deleted
+SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
+       deleted_at IS NOT NULL AS deleted
   FROM stripe_object WHERE id = ANY($1::text[])
  ORDER BY id FOR UPDATE
 """
@@ -58,17 +60,17 @@ def _head_row(record: Record) -> HeadRow:
 UPDATE_HEADS = """
 UPDATE stripe_object AS head
    SET seen_from_unix = given.seen_from_unix, seen_to_unix = given.seen_to_unix,
-       source_event_id = given.source_event_id, revision = head.revision + 1,
+       source_event_id = given.source_event_id, linked = given.linked, revision = head.revision + 1,
        deleted_at = CASE WHEN given.deleted THEN coalesce(head.deleted_at, now()) END, updated_at = now()
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::boolean[])
-       AS given (id, seen_from_unix, seen_to_unix, source_event_id, deleted)
+  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::boolean[])
+       AS given (id, seen_from_unix, seen_to_unix, source_event_id, linked, deleted)
  WHERE head.id = given.id
 """
 
 
 async def update_heads(conn: Connection, heads: Sequence[HeadRow]) -> None:
     """Write what was seen. The caller holds the locks."""
-    rows = [(h.id, h.seen_from_unix, h.seen_to_unix, h.source_event_id, h.deleted) for h in heads]
+    rows = [(h.id, h.seen_from_unix, h.seen_to_unix, h.source_event_id, h.linked, h.deleted) for h in heads]
     if rows:
         await conn.execute(UPDATE_HEADS, *map(list, zip(*rows, strict=True)))
 
@@ -93,7 +95,8 @@ async def source_bodies(conn: Connection, keys: Collection[tuple[int, str]]) -> 
 
 
 HEAD = """
-SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, revision, deleted_at IS NOT NULL AS deleted
+SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
+       deleted_at IS NOT NULL AS deleted
   FROM stripe_object WHERE id = $1
 """
 

@@ -10,11 +10,12 @@ from sync.store.db import Pool
 # time; a call is granted only while `needed` tokens are there, so background work leaves a reserve.
 TAKE_TOKEN = """
 WITH refill AS (
-    SELECT least($1, tokens + extract(epoch FROM clock_timestamp() - refilled_at) * $1)::float8 AS tokens
+    SELECT least($1::float8,
+                 tokens + extract(epoch FROM clock_timestamp() - refilled_at)::float8 * $1) AS tokens
       FROM stripe_rate WHERE id = 1 FOR UPDATE
 )
 UPDATE stripe_rate
-   SET tokens = refill.tokens - (refill.tokens >= $2)::int, refilled_at = clock_timestamp()
+   SET tokens = refill.tokens - (refill.tokens >= $2::float8)::int, refilled_at = clock_timestamp()
   FROM refill
  WHERE id = 1
 RETURNING refill.tokens

@@ -1,4 +1,4 @@
-"""Fixtures of the doors' tests: a billing on the test database, keys of every role, a client per application."""
+"""Fixtures of the doors' tests: a billing on the test database, keys of every role, a client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from handlers.auth import Role, hash_api_key, new_api_key
+from handlers.health import AskReady, Readiness
+from handlers.intake import Intake
 from handlers.registry import HttpSettings
+from handlers.routes import build_app
 from handlers.server import assemble
 from sync.billing import Billing
 from sync.gateway import Gateway
@@ -82,6 +85,28 @@ async def toy_client(lonely: Billing, toys: Toys, connect: Connect) -> Client:
 def toy_app(billing: Billing, toys: Toys, settings: HttpSettings = QUICK) -> web.Application:
     """Return an application that serves the toys."""
     return assemble(billing, toys.routes(), (), bootstrap_key=BOOTSTRAP, settings=settings)
+
+
+@pytest.fixture
+async def client(lonely: Billing, connect: Connect) -> Client:
+    """A client of the whole surface, without Stripe."""
+    return await connect(real_app(lonely, ready))
+
+
+async def ready() -> Readiness:
+    """Say that everything is fine."""
+    return Readiness({"database": "ok"})
+
+
+def real_app(billing: Billing, ready: AskReady = ready) -> web.Application:
+    """Return the application with every route; the intake is there and not started."""
+    return build_app(
+        billing,
+        intake=Intake(billing.pool),
+        webhook_secrets=["whsec_test"],
+        ready=ready,
+        bootstrap_key=BOOTSTRAP,
+    )
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ async def test_the_key_itself_is_nowhere_in_the_database(pool: Pool) -> None:
 )
 async def test_without_a_known_key_nobody_gets_in(toy_client: Client, header: str | None) -> None:
     """A missing, malformed or unknown key is a 401 that names the scheme."""
-    response = await toy_client.get("/toys/1", headers={"Authorization": header} if header is not None else {})
+    response = await toy_client.get(
+        "/toys/1", headers={"Authorization": header} if header is not None else {}
+    )
 
     assert (await problem(response))["code"] == "unauthenticated"
     assert response.status == 401

@@ -77,9 +77,7 @@ class Toys:
 
 def stale() -> Conflict:
     """Return a refusal that carries an extension member."""
-    return Conflict(
-        Code.QUOTE_STALE, "It moved. Nothing was charged.", extra={"new_quote": {"id": "quo_2"}}
-    )
+    return Conflict(Code.QUOTE_STALE, "It moved. Nothing was charged.", extra={"new_quote": {"id": "quo_2"}})
 
 
 def _named(handler: Any, name: str) -> Any:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.output import note
-from worker.cli.runtime import run_async
+from worker.cli.runtime import settings_for
 
 
 def register(app: typer.Typer) -> None:
@@ -16,12 +15,14 @@ def register(app: typer.Typer) -> None:
 
 
 def twin(
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 lets the system choose.")
-    ] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where events go, signed with the first of STRIPE_WEBHOOK_SECRET.")
+    ] = None,
 ) -> None:
     """Run the local Stripe alone, until Ctrl-C: no account and no network needed."""
     from worker.twin.server import TwinSettings, serve
 
-    note("Ctrl-C stops the local Stripe.")
-    run_async(serve(TwinSettings(port=port)))
+    secrets = settings_for("twin").stripe_webhook_secrets
+    secret = secrets[0].get_secret_value() if secrets else None
+    serve(TwinSettings(port=port, webhook_url=webhook_url, webhook_secret=secret))

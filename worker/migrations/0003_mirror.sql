@@ -81,6 +81,7 @@ CREATE TABLE stripe_object (
     seen_from_unix  bigint,                   -- what we hold was true within these seconds; null: never seen
     seen_to_unix    bigint,
     source_event_id text,                     -- the stored event that we hold; null: a read
+    linked          boolean NOT NULL DEFAULT false, -- nothing before it within its second can be missing
     revision        bigint NOT NULL DEFAULT 0, -- counts writes: tells whether a read was overtaken
     deleted_at      timestamptz,              -- a tombstone: ids are never used again
     updated_at      timestamptz NOT NULL DEFAULT now(),

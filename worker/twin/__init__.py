@@ -1,1 +1,1 @@
-"""The twin: a local Stripe for development and tests, an independent witness of what Prorata does to money."""
+"""The twin: a local Stripe for development and tests, an independent witness of what Prorata bills."""

@@ -1,7 +1,7 @@
-"""The twin's one movable clock, Stripe's test clocks on top of it, and the work that falls due as time passes.
+"""The twin's one movable clock, Stripe's test clocks on top of it, and the work that falls due.
 
-A time domain is `""` (the twin's clock) or the id of a test clock. Every piece of due work belongs to one domain and
-runs in time order; while it runs, the domain's clock shows the moment at which the work fell due.
+A time domain is `""` (the twin's clock) or the id of a test clock. Every piece of due work belongs to one
+domain and runs in time order; while it runs, the domain's clock shows the moment at which the work fell due.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # At one and the same second: what ends unpaid changes first, then phases, then cancellation, then renewal.
-PRIORITY = {"expire_pending": 0, "expire_incomplete": 0, "phase": 1, "cancel": 2, "renew": 3, "finalize": 4, "retry": 5}
+PRIORITY = {
+    "expire_pending": 0,
+    "expire_incomplete": 0,
+    "phase": 1,
+    "cancel": 2,
+    "renew": 3,
+    "finalize": 4,
+    "retry": 5,
+}
 
 Runner = Callable[[str, int], None]
 

@@ -1,9 +1,10 @@
-"""The request contract (decision D30): JSON schemas derived at run time from the installed SDK's parameter types.
+"""The request contract (decision D30): JSON schemas derived at run time from the SDK's parameter types.
 
 `stripe.params` holds one TypedDict per request. They are read as source text, not imported: importing all of
 stripe costs 0.4 s, reading the one file of a request 1-5 ms. Rules of the derivation:
 - `NotRequired` is optional, everything else required; an object allows no other properties;
-- `Literal` is an enum; the SDK's enums are open (`Literal[...] | str`), so a `str` beside a non-empty Literal is
+- `Literal` is an enum; the SDK's enums are open (`Literal[...] | str`), so a `str` beside a non-empty
+Literal is
   dropped, while `""` (unset) is kept;
 - request options are a base class and are left out.
 It knows shapes only; semantic rules live with the resources.
@@ -37,7 +38,7 @@ SCALARS: dict[str, Schema] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One way in which a request breaks the contract. `param` is written as in the form: `items[0][price]`."""
+    """One way in which a request breaks the contract; `param` as in the form: `items[0][price]`."""
 
     param: str
     code: str
@@ -92,9 +93,11 @@ def _object(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Schema:
 
 
 def _fields(node: ast.ClassDef) -> list[tuple[str, ast.expr]]:
-    """Annotated fields of a class body, or of a functional `TypedDict` base (names that are Python keywords)."""
-    fields = [(n.target.id, n.annotation) for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-    return fields
+    return [
+        (n.target.id, n.annotation)
+        for n in node.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
 
 
 def _argument(node: ast.expr, name: str) -> ast.expr | None:
@@ -185,6 +188,6 @@ def _form_name(parts: Iterable[Any]) -> str:
 
 
 def warm_up() -> None:
-    """Derive every schema; a test calls it so that a renamed SDK type is noticed on the day of the upgrade."""
+    """Derive every schema: a test calls it, so that an SDK upgrade that renames a type is noticed."""
     for operation in OPERATIONS:
         schema_of(operation)

@@ -2,7 +2,8 @@
 
     ApiError    one answer: HTTP status and `{"error": {...}}`
 
-Shapes: Stripe docs "Errors"; the decline body as recorded from real Stripe (pay-rails/pay, 2025-10-29.clover).
+Shapes: Stripe docs "Errors"; the decline body as recorded from real Stripe (pay-rails/pay,
+2025-10-29.clover).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ OWN_CODES = {"expired_card", "incorrect_cvc", "processing_error"}
 
 
 class ApiError(Exception):
-    """An error as Stripe answers it; `executed` says that the request had begun to execute (it is then replayed)."""
+    """An error as Stripe answers it. `executed`: the request had begun to execute, so it is replayed."""
 
     def __init__(
         self,
@@ -78,8 +79,9 @@ def card_declined(reason: str, payment_intent: dict[str, Any] | None = None) -> 
 def action_required(code: str, payment_intent: dict[str, Any] | None = None) -> ApiError:
     """402 for a payment that waits for the customer (3-D Secure)."""
     message = (
-        "Payment for this subscription requires additional user action before it can be completed successfully."
-        " Payment can be completed using the PaymentIntent associated with `subscription.latest_invoice`."
+        "Payment for this subscription requires additional user action before it can be completed"
+        " successfully. Payment can be completed using the PaymentIntent associated with"
+        " `subscription.latest_invoice`."
     )
     return ApiError(402, message, kind="card_error", code=code, payment_intent=payment_intent)
 

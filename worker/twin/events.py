@@ -1,7 +1,7 @@
 """Events: one for each real change, frozen as JSON at the moment it happened.
 
-`previous_attributes` holds the old values of what changed: nested hashes by their changed keys only, arrays whole
-(Stripe API reference, "The Event object").
+`previous_attributes` holds the old values of what changed: nested hashes by their changed keys only, arrays
+whole (Stripe API reference, "The Event object").
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def difference(before: Snapshot, doc: Doc) -> dict[str, Any]:
 def _older(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return old
-    keys = [k for k in (*new, *(k for k in old if k not in new)) if old.get(k) != new.get(k) or (k in old) != (k in new)]
+    keys = [
+        k
+        for k in (*new, *(k for k in old if k not in new))
+        if old.get(k) != new.get(k) or (k in old) != (k in new)
+    ]
     if old.get("object") == "list":
         keys = [k for k in keys if k == "data"]
     return {k: _older(old.get(k), new.get(k)) for k in keys}
@@ -51,10 +55,18 @@ class EventLog:
         self._ids, self._now, self._api_version = ids, now, api_version
         self.request: dict[str, Any] | None = None
         self.pending: list[Doc] = []
+        self.history: dict[str, tuple[bytes, bytes]] = {}  # the state before the last one, for stale reads
+        self._last = b""  # several events in a row often show one state: they share its bytes
 
     def emit(self, kind: str, doc: Doc, previous: dict[str, Any] | None = None) -> None:
         """Record that something happened to `doc`."""
-        data: dict[str, Any] = {"object": msgspec.Raw(_encode(public(doc)))}
+        raw = _encode(public(doc))
+        if raw == self._last:
+            raw = self._last
+        self._last = raw
+        if "id" in doc:
+            self._remember(doc["id"], raw)
+        data: dict[str, Any] = {"object": msgspec.Raw(raw)}
         if previous is not None:
             data["previous_attributes"] = msgspec.Raw(_encode(previous))
         event = {
@@ -70,6 +82,10 @@ class EventLog:
         }
         self._table.add(event)
         self.pending.append(event)
+
+    def _remember(self, object_id: str, raw: bytes) -> None:
+        older, newest = self.history.get(object_id, (raw, raw))
+        self.history[object_id] = (newest if raw != newest else older, raw)
 
     def updated(self, kind: str, doc: Doc, before: Snapshot) -> bool:
         """Emit an `*.updated` event if anything changed since `before`."""

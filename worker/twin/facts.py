@@ -46,7 +46,7 @@ class SubscriptionFacts(msgspec.Struct):
 
 
 class InvoiceFacts(msgspec.Struct):
-    """`balance_moved` is what finalising moved on the customer's balance (given back when the invoice is voided)."""
+    """`balance_moved`: what finalising moved on the customer's balance; voiding gives it back."""
 
     subscription: str | None = None
     payment_intent: str | None = None

@@ -1,7 +1,7 @@
 """Form bodies and query strings as Stripe reads them: `a[b][0][c]=v`, `a[]=v`, `a[0]=v`.
 
-Everything stays text here; `contract` gives it types, because only the schema knows whether `[0]` is a list index
-or a metadata key.
+Everything stays text here; `contract` gives it types, because only the schema knows whether `[0]` is a list
+index or a metadata key.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -21,10 +22,19 @@ class Ids:
         """Random letters and digits."""
         return "".join(self._random.choices(LETTERS, k=length))
 
+    def state(self) -> list[Any]:
+        """Where the sequence stands, for a file."""
+        return list(self._random.getstate())
+
+    def restore(self, state: list[Any]) -> None:
+        """Go on where `state` was taken."""
+        version, numbers, rest = state
+        self._random.setstate((version, tuple(numbers), rest))
+
     def chance(self) -> float:
         """A number in [0, 1), for deliveries that are lost or doubled."""
         return self._random.random()
 
-    def shuffle(self, items: list[object]) -> None:
+    def shuffle(self, items: list[Any]) -> None:
         """Put `items` into a random order, in place."""
         self._random.shuffle(items)

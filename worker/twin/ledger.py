@@ -1,7 +1,7 @@
 """The twin's own book of effects: the oracle of "exactly once" (decision D29).
 
-One entry for each effect on a subscription, an invoice or money, with the idempotency key and the change id that
-caused it. It is written where the effect happens and read by tests only.
+One entry for each effect on a subscription, an invoice or money, with the idempotency key and the change id
+that caused it. It is written where the effect happens and read by tests only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Effect(msgspec.Struct):
-    """`amount_minor` is in the currency's minor unit; `at` is the twin's clock; `change_id` is `metadata.prorata_change`."""
+    """One effect at `at` (the twin's clock); `change_id` is the request's `metadata.prorata_change`."""
 
     seq: int
     at: int
@@ -44,4 +44,6 @@ class Ledger:
 
     def read(self, **wanted: str) -> list[Effect]:
         """Effects whose fields equal `wanted`."""
-        return [e for e in self.effects if all(getattr(e, name, None) == value for name, value in wanted.items())]
+        return [
+            e for e in self.effects if all(getattr(e, name, None) == value for name, value in wanted.items())
+        ]

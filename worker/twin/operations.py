@@ -1,7 +1,7 @@
 """Every request the twin answers: name -> (method, path template).
 
-A name is also where the SDK keeps the request's parameters: `subscription_update` is `SubscriptionUpdateParams` in
-`stripe/params/_subscription_update_params.py`.
+A name is also where the SDK keeps the request's parameters: `subscription_update` is
+`SubscriptionUpdateParams` in `stripe/params/_subscription_update_params.py`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ def expand(doc: Doc, paths: Iterable[str], store: Store, included: Included) -> 
     for path in paths:
         parts = path.split(".")
         if len([p for p in parts if p != "data"]) > DEPTH:
-            raise invalid(f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", "expand")
+            raise invalid(
+                f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", "expand"
+            )
         node = tree
         for part in parts:
             node = node.setdefault(part, {})
@@ -65,7 +67,9 @@ def page(found: Iterable[Doc], params: dict[str, Any], url: str) -> Doc:
     """One page of `found` (all of it newest first), by `limit`, `starting_after` and `ending_before`."""
     limit = params.get("limit", INLINE)
     if not 1 <= limit <= 100:
-        raise invalid(f"Invalid integer: {limit}: must be between 1 and 100", "limit", "parameter_invalid_integer")
+        raise invalid(
+            f"Invalid integer: {limit}: must be between 1 and 100", "limit", "parameter_invalid_integer"
+        )
     before = params.get("ending_before")
     rows = _until(found, before) if before else _after(found, params.get("starting_after"), limit + 1)
     more = len(rows) > limit

@@ -1,7 +1,8 @@
-"""What the twin remembers: one table of API objects per kind, in insertion order, with indexes for hot filters.
+"""What the twin remembers: a table of API objects per kind, in order of creation, with indexes.
 
-Objects are plain dicts in the shape of the API, with ids instead of expanded objects. A subscription's items and
-their prices are the one exception: they are inline, and the same dict objects as in their own tables.
+Objects are plain dicts in the shape of the API, with ids instead of expanded objects. A subscription's
+items and their prices are the one exception: they are inline, and the same dict objects as in their own
+tables.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def index_value(kind: str, field_name: str, doc: Doc) -> Any:
 
 @dataclass
 class Table:
-    """Objects of one kind. `order` never shrinks in the middle of a walk: deleting leaves the id's place empty."""
+    """Objects of one kind. Deleting leaves the id's place in `order` empty."""
 
     kind: str
     docs: dict[str, Doc] = field(default_factory=dict)
@@ -96,7 +97,9 @@ class Table:
 
     def newest_first(self, filters: dict[str, Any]) -> Iterator[Doc]:
         """Objects newest first, narrowed by the most selective index among `filters`."""
-        buckets = [self.index.get(n, {}).get(v, []) for n, v in filters.items() if n in INDEXED.get(self.kind, ())]
+        buckets = [
+            self.index.get(n, {}).get(v, []) for n, v in filters.items() if n in INDEXED.get(self.kind, ())
+        ]
         ids = min(buckets, key=len) if buckets else self.order
         for object_id in reversed(ids):
             doc = self.docs.get(object_id)

@@ -1,7 +1,7 @@
 """Text to types: a decoded form takes the shape of its schema, or the first reason why it cannot is noted.
 
-Error codes and wording as Stripe's: `parameter_unknown`, `parameter_missing`, `parameter_invalid_integer`, and for
-an enum the allowed values in the message (Stripe docs "Error codes").
+Error codes and wording as Stripe's: `parameter_unknown`, `parameter_missing`, `parameter_invalid_integer`,
+and for an enum the allowed values in the message (Stripe docs "Error codes").
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ def _wrong(kind: str, value: str) -> tuple[str, str]:
     if kind == "integer":
         return "parameter_invalid_integer", f"Invalid integer: {value}"
     if value == "":
-        return "parameter_invalid_empty", "You passed an empty string. We assume empty values are an attempt to unset."
+        return (
+            "parameter_invalid_empty",
+            "You passed an empty string. We assume empty values are an attempt to unset.",
+        )
     return ("", f"Invalid {'decimal' if kind == 'string' else kind}: {value}")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.twin import contract
-from worker.twin.clock import Clock
+from worker.twin.clock import Clock, Runner
 from worker.twin.events import EventLog
 from worker.twin.facts import Facts
 from worker.twin.ids import Ids
@@ -33,7 +33,7 @@ class Call:
 
 @dataclass
 class AccountSettings:
-    """What a Stripe user chooses in the dashboard, and how strict the twin is; changed at `/_twin/account`."""
+    """What a Stripe user sets in the dashboard, and how strict the twin is (`/_twin/account`)."""
 
     after_last_retry: str = "cancel"
     retry_days: list[int] = field(default_factory=lambda: [3, 5, 7])
@@ -58,7 +58,12 @@ class World:
         self.account = AccountSettings()
         self.events = EventLog(self.store, self.ids, self.clock.now, contract.api_version())
         self.previews: dict[str, Doc] = {}
+        self.portal_sessions: dict[str, str] = {}
         self.deleted_customers: set[str] = set()
+        self.endpoint_secrets: dict[str, str] = {}
+        self.undelivered: set[str] = set()
+        self.quantity_updates: dict[str, list[int]] = {}
+        self.runners: dict[str, Runner] = {}
         self.call: Call | None = None
 
     def domain_of(self, customer_id: str) -> str:
@@ -66,8 +71,16 @@ class World:
         return self.store["customer"].docs[customer_id]["test_clock"] or ""
 
     def now_for(self, customer_id: str) -> int:
-        """The customer's billing time (decision D7): the frozen time of its test clock, else the twin's clock."""
+        """The customer's billing time (decision D7): its test clock's frozen time, else the twin's."""
         return self.clock.now(self.domain_of(customer_id))
+
+    def run_due(self, domain: str = "") -> int:
+        """Do what is due in one time domain; such work belongs to no request."""
+        call, self.call, self.events.request = self.call, None, None
+        try:
+            return self.clock.run_due(self.runners, domain)
+        finally:
+            self.call = call
 
     def origin(self) -> Origin:
         """Who is asking now."""
@@ -78,7 +91,12 @@ class World:
         return Origin(self.call.idempotency_key, change_id)
 
     def effect(
-        self, kind: str, doc: Doc, amount_minor: int = 0, origin: Origin | None = None, subscription: str | None = None
+        self,
+        kind: str,
+        doc: Doc,
+        amount_minor: int = 0,
+        origin: Origin | None = None,
+        subscription: str | None = None,
     ) -> None:
         """Write one effect into the ledger; `origin` names the change that began it, if not this request."""
         asking = self.origin()

@@ -67,7 +67,9 @@ def apply_target(world: World, subscription: Doc, target: Target) -> None:
     if "tax_rates" in target.extras:
         item["tax_rates"] = fields.tax_rates(world, target.extras["tax_rates"])
     if "discounts" in target.extras:
-        item["discounts"] = discounts.attach(world, target.extras["discounts"], None, subscription["customer"])
+        item["discounts"] = discounts.attach(
+            world, target.extras["discounts"], None, subscription["customer"]
+        )
 
 
 def _book(world: World, plan: Plan, invoice: Doc | None) -> None:

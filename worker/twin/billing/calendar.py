@@ -1,4 +1,4 @@
-"""Billing periods. A period ends on the anchor's day and time of day, or on the last day of a shorter month."""
+"""Billing periods: they end on the anchor's day and time of day, or on the last day of a shorter month."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MONTHS = {"month": 1, "year": 12}
 
 
 def advance(start: int, interval: str, count: int, anchor: int) -> int:
-    """The end of the period that begins at `start` (Unix seconds), as the anchor dictates the day of the month."""
+    """The end of the period that begins at `start` (Unix seconds); the anchor sets the day."""
     begin = datetime.fromtimestamp(start, UTC)
     if interval in DAYS:
         return int((begin + timedelta(days=DAYS[interval] * count)).timestamp())

@@ -13,13 +13,27 @@ from worker.twin.templates import customer as templates
 from worker.twin.world import World
 
 GOOD, ACTION = "good", "action"
+# name -> (brand, last four digits)
 BRANDS = {
-    "visa": ("visa", "4242"), "visa_debit": ("visa", "5556"), "debit": ("visa", "5556"), "mastercard": ("mastercard", "4444"),
-    "mastercard_debit": ("mastercard", "3222"), "mastercard_prepaid": ("mastercard", "5100"), "prepaid": ("mastercard", "5100"),
-    "amex": ("amex", "8431"), "discover": ("discover", "9424"), "diners": ("diners", "3237"), "jcb": ("jcb", "0505"),
-    "unionpay": ("unionpay", "0005"), "us": ("visa", "4242"), "fr": ("visa", "0003"), "de": ("visa", "0016"),
-    "gb": ("visa", "0000"), "threeDSecureOptional": ("visa", "3055"), "bypassPending": ("visa", "0077"),
-}  # fmt: skip
+    "visa": ("visa", "4242"),
+    "visa_debit": ("visa", "5556"),
+    "debit": ("visa", "5556"),
+    "mastercard": ("mastercard", "4444"),
+    "mastercard_debit": ("mastercard", "3222"),
+    "mastercard_prepaid": ("mastercard", "5100"),
+    "prepaid": ("mastercard", "5100"),
+    "amex": ("amex", "8431"),
+    "discover": ("discover", "9424"),
+    "diners": ("diners", "3237"),
+    "jcb": ("jcb", "0505"),
+    "unionpay": ("unionpay", "0005"),
+    "us": ("visa", "4242"),
+    "fr": ("visa", "0003"),
+    "de": ("visa", "0016"),
+    "gb": ("visa", "0000"),
+    "threeDSecureOptional": ("visa", "3055"),
+    "bypassPending": ("visa", "0077"),
+}
 # name -> (decline code or ACTION, last four digits)
 TROUBLE = {
     "chargeDeclined": ("generic_decline", "0002"),
@@ -40,9 +54,15 @@ TROUBLE = {
     "authenticationRequiredChargeDeclinedInsufficientFunds": (ACTION + ":insufficient_funds", "8260"),
     "threeDSecureRequiredChargeDeclined": (ACTION + ":generic_decline", "8333"),
 }
-NUMBERS = {"4242424242424242": "visa", "4000000000000341": "chargeCustomerFail", "4000000000009995": "chargeDeclinedInsufficientFunds",
-           "4000000000000002": "chargeDeclined", "4000002500003155": "authenticationRequiredOnSetup",
-           "4000002760003184": "authenticationRequired", "4000000000003220": "threeDSecure2Required"}  # fmt: skip
+NUMBERS = {
+    "4242424242424242": "visa",
+    "4000000000000002": "chargeDeclined",
+    "4000000000000341": "chargeCustomerFail",
+    "4000000000009995": "chargeDeclinedInsufficientFunds",
+    "4000002500003155": "authenticationRequiredOnSetup",
+    "4000002760003184": "authenticationRequired",
+    "4000000000003220": "threeDSecure2Required",
+}
 
 
 def is_token(object_id: str) -> bool:
@@ -82,7 +102,7 @@ def attach(world: World, card: Doc, customer: Doc) -> Doc:
 
 
 def method_for(world: World, invoice: Doc, subscription: Doc | None, given: str | None = None) -> Doc | None:
-    """How an invoice will be paid: the given method, else the invoice's, the subscription's, the customer's."""
+    """How an invoice will be paid: as given, else by invoice, subscription, customer, in this order."""
     customer = world.store["customer"].docs[invoice["customer"]]
     places: list[Any] = [given, invoice["default_payment_method"], invoice["default_source"]]
     if subscription is not None:

@@ -1,10 +1,10 @@
-"""Updating a subscription, with its four payment behaviours (stripe-semantics page 4.3 and 4.4)."""
+"""Updating a subscription, with its four payment behaviours."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, invoicing, pending, settlement
+from worker.twin.billing import cards, invoicing, lifecycle, limits, pending, phases, settlement
 from worker.twin.billing.applying import enact
 from worker.twin.billing.creation import refuse_if_unpayable
 from worker.twin.billing.lines import Line
@@ -18,14 +18,15 @@ CANCELED_MAY_SET = {"metadata", "cancellation_details", "expand"}
 INCOMPLETE_MAY_SET = {"metadata", "default_source", "expand"}
 
 
-def update(world: World, subscription: Doc, params: dict[str, Any]) -> None:
-    """Carry out `POST /v1/subscriptions/{id}`."""
+def update(world: World, subscription: Doc, params: dict[str, Any], *, by_schedule: bool = False) -> None:
+    """Carry out `POST /v1/subscriptions/{id}`, or what a schedule's phase does to its subscription."""
     _check_state(subscription, params)
     holds_back = params.get("payment_behavior") == "pending_if_incomplete"
     if holds_back:
         pending.check_parameters(subscription, params)
     now = world.now_for(subscription["customer"])
     plan = plan_change(world, subscription, params, now)
+    limits.check(world, plan)
     if plan.invoices_now:
         _check_payment(world, plan, params)
     if plan.changes_items:
@@ -35,6 +36,8 @@ def update(world: World, subscription: Doc, params: dict[str, Any]) -> None:
         _apply_quietly(world, plan, params)
     else:
         _apply_with_invoice(world, plan, params, now, holds_back)
+    if plan.changes_items and not by_schedule and subscription["pending_update"] is None:
+        phases.split(world, subscription, now)
     world.events.updated("customer.subscription.updated", subscription, before)
 
 
@@ -58,7 +61,7 @@ def _check_state(subscription: Doc, params: dict[str, Any]) -> None:
 
 def _apply_quietly(world: World, plan: Plan, params: dict[str, Any]) -> None:
     changed = plan.changes_items
-    if plan.credits or plan.debits:
+    if plan.filed:
         invoicing.file_items(world, plan)
     enact(world, plan, params, None)
     if changed:
@@ -103,9 +106,13 @@ def _apply_with_invoice(world: World, plan: Plan, params: dict[str, Any], now: i
     world.effect("subscription_updated", subscription, invoice["total"], None, subscription["id"])
     if outcome != settlement.PAID and subscription["collection_method"] == "charge_automatically":
         subscription["status"] = "past_due"
+        lifecycle.plan_retry(world, invoice)
 
 
 def _collect(world: World, invoice: Doc, subscription: Doc, params: dict[str, Any]) -> str:
-    if invoice["collection_method"] == "send_invoice" or params.get("payment_behavior") == "default_incomplete":
+    if (
+        invoice["collection_method"] == "send_invoice"
+        or params.get("payment_behavior") == "default_incomplete"
+    ):
         return settlement.PAID if invoice["status"] == "paid" else settlement.WAITS
     return settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))

@@ -48,7 +48,9 @@ def _billing_mode(subscription: Doc, given: Any, now: int) -> None:
 def _first_period(subscription: Doc, targets: list[Target], params: dict[str, Any], now: int) -> None:
     """A trial or an anchor of one's own cuts the first period short."""
     days, trial_end = params.get("trial_period_days"), params.get("trial_end")
-    end = now + 86400 * days if days else trial_end if isinstance(trial_end, int) and trial_end > now else None
+    end = (
+        now + 86400 * days if days else trial_end if isinstance(trial_end, int) and trial_end > now else None
+    )
     anchor = params.get("billing_cycle_anchor")
     if end is not None:
         subscription.update(status="trialing", trial_start=now, trial_end=end)
@@ -103,10 +105,12 @@ def _check(world: World, plan: Plan, customer: Doc, params: dict[str, Any], beha
     """Everything that refuses a creation, before anything is written."""
     subscription = plan.subscription
     if behavior == "pending_if_incomplete":
-        raise invalid("`pending_if_incomplete` cannot be used when creating a subscription.", "payment_behavior")
+        raise invalid(
+            "`pending_if_incomplete` cannot be used when creating a subscription.", "payment_behavior"
+        )
     if subscription["collection_method"] == "send_invoice":
         if not params.get("days_until_due"):
-            text = "If invoices will be emailed to the customer, you must specify the `days_until_due` parameter."
+            text = "If invoices will be emailed to the customer, you must specify `days_until_due`."
             raise invalid(text, "days_until_due")
         return
     draft = _compose(world, plan, customer, plan.fresh, world.preview_ids, params.get("discounts"))

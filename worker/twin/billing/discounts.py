@@ -34,7 +34,7 @@ def coupon_of(world: World, discount: Doc) -> Doc:
 
 
 def keep_share(world: World, subscription: Doc, given: Any) -> Fraction:
-    """The share of a price that percentage discounts leave; `given` are the `discounts` of the same request."""
+    """The share of a price that percentages leave; `given` are the request's own `discounts`."""
     if given == "":
         return Fraction(1)
     if given:
@@ -50,7 +50,7 @@ def keep_share(world: World, subscription: Doc, given: Any) -> Fraction:
 
 
 def sketch(world: World, given: Any, customer_id: str) -> list[Doc] | None:
-    """Discounts as a request's `discounts` would make them, not stored; None if it says nothing about them."""
+    """Discounts as a request would make them, not stored; None if it says nothing about them."""
     if given is None:
         return None
     now = world.now_for(customer_id)
@@ -60,7 +60,9 @@ def sketch(world: World, given: Any, customer_id: str) -> list[Doc] | None:
             made.append(world.store.get("discount", entry["discount"], "discounts", 400))
         else:
             coupon = world.store.get("coupon", entry.get("coupon") or "", "discounts", 400)
-            made.append(catalogue.discount(world.preview_ids.new("di", 20), now, None, coupon["id"], customer_id))
+            made.append(
+                catalogue.discount(world.preview_ids.new("di", 20), now, None, coupon["id"], customer_id)
+            )
     return made
 
 
@@ -80,7 +82,7 @@ def apply(world: World, lines: list[Line], discounts: list[Doc]) -> None:
 
 
 def attach(world: World, given: Any, subscription: Doc | None, customer_id: str) -> list[str]:
-    """Make discounts of a request's `discounts`; a populated list replaces, an existing discount id is kept."""
+    """Make a request's `discounts`: a populated list replaces, an existing discount's id is kept."""
     ids = []
     for entry in given or []:
         if "discount" in entry:

@@ -23,7 +23,10 @@ def merge_metadata(doc: Doc, given: Any) -> None:
     merged = {**doc["metadata"], **given}
     for key, value in given.items():
         if len(key) > MAX_KEY or len(value) > MAX_VALUE:
-            raise invalid(f"Metadata keys have up to {MAX_KEY} characters, values up to {MAX_VALUE}.", f"metadata[{key}]")
+            raise invalid(
+                f"Metadata keys have up to {MAX_KEY} characters, values up to {MAX_VALUE}.",
+                f"metadata[{key}]",
+            )
     doc["metadata"] = {k: v for k, v in merged.items() if v != ""}
     if len(doc["metadata"]) > MAX_KEYS:
         raise invalid(f"Metadata has up to {MAX_KEYS} keys.", "metadata")
@@ -39,13 +42,20 @@ def set_fields(world: World, subscription: Doc, params: dict[str, Any]) -> None:
         if name in params:
             subscription[name] = {**subscription[name], **params[name]}
     if "pause_collection" in params:
-        subscription["pause_collection"] = {"resumes_at": None, **params["pause_collection"]} if params["pause_collection"] else None
+        subscription["pause_collection"] = (
+            {"resumes_at": None, **params["pause_collection"]} if params["pause_collection"] else None
+        )
     if "default_tax_rates" in params:
         subscription["default_tax_rates"] = tax_rates(world, params["default_tax_rates"])
     if "discounts" in params:
-        subscription["discounts"] = discounts.attach(world, params["discounts"], subscription, subscription["customer"])
+        subscription["discounts"] = discounts.attach(
+            world, params["discounts"], subscription, subscription["customer"]
+        )
     if "cancellation_details" in params:
-        subscription["cancellation_details"] = {**subscription["cancellation_details"], **params["cancellation_details"]}
+        subscription["cancellation_details"] = {
+            **subscription["cancellation_details"],
+            **params["cancellation_details"],
+        }
     set_cancellation(world, subscription, params)
 
 

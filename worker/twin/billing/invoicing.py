@@ -34,7 +34,14 @@ def line_of_item(world: World, item: Doc) -> Line:
     details = (item["parent"] or {}).get("subscription_details") or {}
     price_id = item["pricing"]["price_details"]["price"] if item["pricing"] else None
     price = world.store["price"].docs[price_id] if price_id else None
-    line = Line(item["amount"], item["description"], item["period"]["start"], item["period"]["end"], price, item["quantity"])
+    line = Line(
+        item["amount"],
+        item["description"],
+        item["period"]["start"],
+        item["period"]["end"],
+        price,
+        item["quantity"],
+    )
     line.item, line.subscription = details.get("subscription_item"), details.get("subscription")
     line.proration, line.discountable, line.invoice_item = item["proration"], item["discountable"], item
     line.tax_rates = [r["id"] for r in item["tax_rates"]]
@@ -48,7 +55,9 @@ def lines_now(world: World, plan: Plan) -> list[Line]:
     waiting: list[Doc] = []
     if subscription["billing_mode"]["type"] == "flexible" or not plan.reset:
         own = [line.invoice_item for line in plan.lines]
-        waiting = [i for i in pending_items(world, subscription["customer"], subscription["id"]) if i not in own]
+        waiting = [
+            i for i in pending_items(world, subscription["customer"], subscription["id"]) if i not in own
+        ]
     return [*plan.lines, *(line_of_item(world, i) for i in waiting)]
 
 
@@ -79,7 +88,9 @@ def compose(
         invoice["parent"] = templates.subscription_parent(subscription, proration_date)
         invoice["collection_method"] = subscription["collection_method"]
         invoice["default_tax_rates"] = subscription["default_tax_rates"]
-        invoice["period_start"] = min((i["current_period_start"] for i in subscription["items"]["data"]), default=now)
+        invoice["period_start"] = min(
+            (i["current_period_start"] for i in subscription["items"]["data"]), default=now
+        )
     totals.total_up(invoice, customer)
     return invoice
 
@@ -101,9 +112,14 @@ def _line_doc(line: Line, invoice: Doc, ids: Ids) -> Doc:
         subscription=line.subscription,
         taxes=line.taxes,
     )
-    if line.price is not None:
-        doc["pricing"] = pricing(line.price, None if line.proration else line.price["unit_amount_decimal"])
+    doc["pricing"] = _pricing_of(line)
     return doc
+
+
+def _pricing_of(line: Line) -> dict[str, Any] | None:
+    if line.price is None:
+        return None
+    return pricing(line.price, None if line.proration else line.price["unit_amount_decimal"])
 
 
 def pricing(price: Doc, unit_amount_decimal: str | None) -> dict[str, Any]:
@@ -123,9 +139,17 @@ def _line_parent(line: Line) -> dict[str, Any]:
         "subscription": line.subscription,
     }
     if line.item is None:
-        return {"invoice_item_details": details, "subscription_item_details": None, "type": "invoice_item_details"}
+        return {
+            "invoice_item_details": details,
+            "subscription_item_details": None,
+            "type": "invoice_item_details",
+        }
     details["subscription_item"] = line.item
-    return {"invoice_item_details": None, "subscription_item_details": details, "type": "subscription_item_details"}
+    return {
+        "invoice_item_details": None,
+        "subscription_item_details": details,
+        "type": "subscription_item_details",
+    }
 
 
 def credited_items(line: Line) -> dict[str, Any] | None:
@@ -139,22 +163,23 @@ def credited_items(line: Line) -> dict[str, Any] | None:
 
 
 def file_items(world: World, plan: Plan) -> None:
-    """Make the invoice items of a change's prorations; they wait until an invoice takes them."""
+    """Make the invoice items of a change; they wait until an invoice takes them."""
     customer = world.store["customer"].docs[plan.subscription["customer"]]
     now = world.now_for(customer["id"])
-    for line in [*plan.credits, *plan.debits]:
+    for line in plan.filed:
         item = templates.invoice_item(world.ids.new("ii", 20), now, customer, plan.subscription["currency"])
         details = {"subscription": line.subscription, "subscription_item": line.item}
         item.update(
             amount=line.amount,
             net_amount=line.amount,
             description=line.description,
-            discountable=False,
+            discountable=line.discountable,
+            metadata=line.metadata,
             parent={"subscription_details": details, "type": "subscription_details"},
             period={"end": line.end, "start": line.start},
-            pricing=pricing(line.price, None) if line.price else None,
-            proration=True,
-            proration_details={"credited_items": credited_items(line), "discount_amounts": []},
+            pricing=_pricing_of(line),
+            proration=line.proration,
+            proration_details=_proration_details(line),
             quantity=line.quantity,
             quantity_decimal=str(line.quantity),
             tax_rates=[world.store["tax_rate"].docs[r] for r in line.tax_rates],
@@ -163,9 +188,17 @@ def file_items(world: World, plan: Plan) -> None:
         world.events.emit("invoiceitem.created", item)
 
 
-def issue(world: World, invoice: Doc, lines: list[Line], subscription: Doc | None, origin: Origin | None = None) -> Doc:
-    """Store a composed draft: its items are taken, its discounts spent, and debits learn which line billed them."""
-    facts = InvoiceFacts(subscription=subscription["id"] if subscription else None, origin=origin or world.origin())
+def _proration_details(line: Line) -> dict[str, Any] | None:
+    return {"credited_items": credited_items(line), "discount_amounts": []} if line.proration else None
+
+
+def issue(
+    world: World, invoice: Doc, lines: list[Line], subscription: Doc | None, origin: Origin | None = None
+) -> Doc:
+    """Store a composed draft: items are taken, discounts spent, debits learn which line billed them."""
+    facts = InvoiceFacts(
+        subscription=subscription["id"] if subscription else None, origin=origin or world.origin()
+    )
     world.facts.invoices[invoice["id"]] = facts
     world.store.add("invoice", invoice)
     for line, doc in zip(lines, invoice["lines"]["data"], strict=True):
@@ -184,7 +217,9 @@ def _taken(item: Doc, invoice_id: str) -> Doc:
     return item
 
 
-def _link_debit(world: World, subscription_id: str | None, item_id: str, invoice_id: str, line_id: str) -> None:
+def _link_debit(
+    world: World, subscription_id: str | None, item_id: str, invoice_id: str, line_id: str
+) -> None:
     if subscription_id is None:
         return
     for debit in (d for spans in world.facts.subscriptions[subscription_id].debits.values() for d in spans):

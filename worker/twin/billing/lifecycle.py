@@ -80,23 +80,32 @@ def charge(world: World, invoice: Doc) -> None:
         subscription = subscription_of(world, invoice)
         outcome = settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))
         if outcome != settlement.PAID:
-            _plan_retry(world, invoice, subscription)
+            if plan_retry(world, invoice):
+                _set_status(world, subscription, "past_due")
+            else:
+                _after_last_retry(world, subscription)
             return
     after_payment(world, invoice)
 
 
-def _plan_retry(world: World, invoice: Doc, subscription: Doc | None) -> None:
-    facts = world.facts.invoices[invoice["id"]]
-    days = world.account.retry_days
-    if facts.retries < len(days):
-        due = world.now_for(invoice["customer"]) + 86400 * days[facts.retries]
-        facts.retries += 1
-        invoice["next_payment_attempt"] = due
-        world.clock.at(due, "retry", invoice["id"], world.domain_of(invoice["customer"]))
-        _set_status(world, subscription, "past_due")
-        return
+def plan_retry(world: World, invoice: Doc) -> bool:
+    """Plan the next automatic attempt; False when there is none left."""
+    facts, days = world.facts.invoices[invoice["id"]], world.account.retry_days
+    before = snapshot(invoice)
     invoice["next_payment_attempt"] = None
-    if subscription is not None and world.account.after_last_retry == "cancel":
+    if facts.retries < len(days):
+        invoice["next_payment_attempt"] = world.now_for(invoice["customer"]) + 86400 * days[facts.retries]
+        facts.retries += 1
+        domain = world.domain_of(invoice["customer"])
+        world.clock.at(invoice["next_payment_attempt"], "retry", invoice["id"], domain)
+    world.events.updated("invoice.updated", invoice, before)
+    return invoice["next_payment_attempt"] is not None
+
+
+def _after_last_retry(world: World, subscription: Doc | None) -> None:
+    if subscription is None:
+        return
+    if world.account.after_last_retry == "cancel":
         cancel(world, subscription, {}, reason="payment_failed")
     elif world.account.after_last_retry == "unpaid":
         _set_status(world, subscription, "unpaid")
@@ -131,7 +140,11 @@ def after_payment(world: World, invoice: Doc) -> None:
     held = world.facts.subscriptions[subscription["id"]].pending
     if held is not None and held.invoice == invoice["id"]:
         pending.apply(world, subscription)
-    if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in ("incomplete", "past_due", "unpaid"):
+    if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in (
+        "incomplete",
+        "past_due",
+        "unpaid",
+    ):
         _set_status(world, subscription, "active")
 
 
@@ -160,7 +173,9 @@ def cancel_due(world: World, subscription_id: str, due: int) -> None:
     cancel(world, subscription, {"invoice_now": bool(waiting), "prorate": False})
 
 
-def cancel(world: World, subscription: Doc, params: dict[str, Any], reason: str = "cancellation_requested") -> None:
+def cancel(
+    world: World, subscription: Doc, params: dict[str, Any], reason: str = "cancellation_requested"
+) -> None:
     """End a subscription now. Without `invoice_now` and `prorate` its waiting prorations are dropped."""
     now = world.now_for(subscription["customer"])
     pending.discard(world, subscription)

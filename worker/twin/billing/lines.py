@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from worker.twin.billing.calendar import day_of
 from worker.twin.facts import Debit
 from worker.twin.store import Doc
 
+NO_DECIMALS = {
+    "bif",
+    "clp",
+    "djf",
+    "gnf",
+    "jpy",
+    "kmf",
+    "krw",
+    "mga",
+    "pyg",
+    "rwf",
+    "vnd",
+    "vuv",
+    "xaf",
+    "xof",
+    "xpf",
+}
+SIGNS = {"usd": "$", "eur": "€", "gbp": "£"}
+
 
 @dataclass
 class Line:
-    """One line. `amount` in minor units; a proration's is already net of discounts and is not discountable."""
+    """One line. `amount` in minor units; a proration's is net of discounts and not discountable."""
 
     amount: int
     description: str
@@ -35,7 +53,7 @@ class Line:
     @property
     def net(self) -> int:
         """The amount after discounts, before tax."""
-        return self.amount - sum(d["amount"] for d in self.discount_amounts)
+        return self.amount - sum(int(d["amount"]) for d in self.discount_amounts)
 
 
 def product_name(products: dict[str, Doc], price: Doc) -> str:
@@ -44,7 +62,7 @@ def product_name(products: dict[str, Doc], price: Doc) -> str:
 
 
 def proration_text(name: str, quantity: int, at: int, credit: bool) -> str:
-    """`Unused time on 3 × Seats after 11 Oct 2026`: no multiplier at quantity 1 (recorded from real Stripe)."""
+    """`Unused time on 3 × Seats after 11 Oct 2026`; no multiplier at quantity 1 (as recorded)."""
     what = name if quantity == 1 else f"{quantity} × {name}"
     return f"{'Unused' if credit else 'Remaining'} time on {what} after {day_of(at)}"
 
@@ -54,7 +72,8 @@ def recurring_text(name: str, price: Doc, quantity: int) -> str:
     unit = price["unit_amount"]
     if price["billing_scheme"] == "tiered" or unit is None:
         return f"{quantity} × {name}"
-    return f"{quantity} × {name} (at {Fraction(unit) / 100:.2f} {price['currency'].upper()} / {every(price)})"
+    amount = str(unit) if price["currency"] in NO_DECIMALS else f"{unit // 100}.{unit % 100:02}"
+    return f"{quantity} × {name} (at {SIGNS.get(price['currency'], '')}{amount} / {every(price)})"
 
 
 def every(price: Doc) -> str:

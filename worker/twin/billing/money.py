@@ -13,9 +13,9 @@ from worker.twin.store import Doc
 
 # Stripe docs "Supported currencies", minimum charge amounts, in minor units.
 MINIMUM_CHARGE = {
-    "usd": 50, "eur": 50, "gbp": 30, "aud": 50, "cad": 50, "chf": 50, "nzd": 50, "sgd": 50, "brl": 50, "inr": 50,
-    "jpy": 50, "dkk": 250, "nok": 300, "sek": 300, "czk": 1500, "hkd": 400, "huf": 17500, "mxn": 1000, "pln": 200,
-    "ron": 200, "aed": 200, "myr": 200, "thb": 1000,
+    "usd": 50, "eur": 50, "gbp": 30, "aud": 50, "cad": 50, "chf": 50, "nzd": 50, "sgd": 50, "brl": 50,
+    "inr": 50, "jpy": 50, "dkk": 250, "nok": 300, "sek": 300, "czk": 1500, "hkd": 400, "huf": 17500,
+    "mxn": 1000, "pln": 200, "ron": 200, "aed": 200, "myr": 200, "thb": 1000,
 }  # fmt: skip
 
 
@@ -42,14 +42,14 @@ def full_amount(price: Doc, tiers: list[dict[str, Any]] | None, quantity: int) -
 
 
 def unit_amount(part: dict[str, Any], name: str = "unit_amount") -> Fraction:
-    """The exact amount of a price or a tier; the decimal form wins because it may hold fractions of a cent."""
+    """The exact amount of a price or a tier; the decimal form may hold fractions of a cent."""
     return Fraction(str(part.get(f"{name}_decimal") or part.get(name) or 0))
 
 
 def _transformed(rule: dict[str, Any] | None, quantity: int) -> int:
     if rule is None:
         return quantity
-    by = rule["divide_by"]
+    by = int(rule["divide_by"])
     return -(-quantity // by) if rule["round"] == "up" else quantity // by
 
 

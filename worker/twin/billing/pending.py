@@ -1,14 +1,14 @@
-"""Pending updates: a change that is held back until its invoice is paid (stripe-semantics page 4.4).
+"""Pending updates: a change that is held back until its invoice is paid (Stripe docs "Pending updates").
 
-Expires at the earliest of the trial's end, the first period's end, and 23 hours. A void invoice discards it; older
-pending invoice items that rode on that invoice are swallowed with it (the conservative reading).
+Expires at the earliest of the trial's end, the first period's end, and 23 hours. A void invoice discards
+it; older pending invoice items that rode on that invoice are swallowed with it (the conservative reading).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import settlement
+from worker.twin.billing import phases, settlement
 from worker.twin.billing.applying import enact
 from worker.twin.billing.plan import Plan, plan_change
 from worker.twin.errors import invalid
@@ -19,10 +19,11 @@ from worker.twin.templates import subscription as templates
 from worker.twin.world import World
 
 HOLD_SECONDS = 23 * 3600
-# Stripe docs "Pending updates reference"; metadata, discounts and cancel_at_period_end since 2026-05-27.dahlia/endive.
+# Stripe docs "Pending updates reference"; metadata, discounts and cancel_at_period_end since
+# 2026-05-27.dahlia/endive.
 ALLOWED = {
-    "expand", "payment_behavior", "proration_behavior", "proration_date", "billing_cycle_anchor", "items", "trial_end",
-    "trial_from_plan", "add_invoice_items", "metadata", "discounts", "cancel_at_period_end",
+    "expand", "payment_behavior", "proration_behavior", "proration_date", "billing_cycle_anchor", "items",
+    "trial_end", "trial_from_plan", "add_invoice_items", "metadata", "discounts", "cancel_at_period_end",
 }  # fmt: skip
 ALLOWED_IN_ITEM = {"id", "price", "price_data", "quantity"}
 
@@ -34,7 +35,9 @@ def check_parameters(subscription: Doc, params: dict[str, Any]) -> None:
         wrong += [f"items[{name}]" for name in sorted(set(entry) - ALLOWED_IN_ITEM)]
     if wrong:
         names = ", ".join(wrong)
-        raise invalid(f"The following parameters are not supported with `pending_if_incomplete`: {names}.", wrong[0])
+        raise invalid(
+            f"The following parameters are not supported with `pending_if_incomplete`: {names}.", wrong[0]
+        )
     if subscription["collection_method"] != "charge_automatically":
         text = "`payment_behavior=pending_if_incomplete` needs `collection_method=charge_automatically`."
         raise invalid(text, "payment_behavior")
@@ -54,7 +57,9 @@ def hold(world: World, plan: Plan, params: dict[str, Any], invoice: Doc, now: in
     subscription["pending_update"] = shown
     origin = world.facts.invoices[invoice["id"]].origin
     world.facts.subscriptions[subscription["id"]].pending = PendingChange(params, now, invoice["id"], origin)
-    world.clock.at(expires_at, "expire_pending", subscription["id"], world.domain_of(subscription["customer"]))
+    world.clock.at(
+        expires_at, "expire_pending", subscription["id"], world.domain_of(subscription["customer"])
+    )
     world.effect("pending_update_created", subscription, invoice["total"], origin, subscription["id"])
 
 
@@ -67,8 +72,12 @@ def _items(world: World, plan: Plan) -> list[Doc]:
             item = dict(target.item)
         else:
             plan_doc = world.facts.prices[target.price["id"]].plan
-            item = templates.item(world.ids.new("si"), plan.at, plan.subscription["id"], target.price, plan_doc)
-        item.update(price=target.price, plan=world.facts.prices[target.price["id"]].plan, quantity=target.quantity)
+            item = templates.item(
+                world.ids.new("si"), plan.at, plan.subscription["id"], target.price, plan_doc
+            )
+        item.update(
+            price=target.price, plan=world.facts.prices[target.price["id"]].plan, quantity=target.quantity
+        )
         item.update(current_period_start=target.start, current_period_end=target.end)
         shown.append(item)
     return shown
@@ -89,6 +98,7 @@ def apply(world: World, subscription: Doc) -> None:
         details = doc["parent"][doc["parent"]["type"]]
         line.invoice_item = world.store["invoiceitem"].docs.get(details["invoice_item"] or "")
     enact(world, plan, held.params, invoice)
+    phases.split(world, subscription, world.now_for(subscription["customer"]))
     world.effect("pending_update_applied", subscription, invoice["total"], held.origin, subscription["id"])
     world.effect("subscription_updated", subscription, invoice["total"], held.origin, subscription["id"])
     world.events.emit("customer.subscription.pending_update_applied", subscription)

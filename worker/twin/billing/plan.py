@@ -1,7 +1,7 @@
-"""What a change of a subscription would do: the one function behind previews, updates, schedules and cancellation.
+"""What a change of a subscription would do: one function behind previews, updates and schedules.
 
-It writes nothing. Arithmetic: stripe-semantics page 5.1; every changed item gives a credit for the unused time and a
-debit for the remaining time, each to the second and rounded by itself.
+It writes nothing. Arithmetic: Stripe docs "Prorations"; every changed item gives a credit for the unused
+time and a debit for the remaining time, each to the second and rounded by itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.twin.world import World
 
 @dataclass
 class Plan:
-    """`at` is the moment that prorations count from; `credits` and `debits` are its own lines, in Stripe's order."""
+    """`at` is the moment that prorations count from; the four lists are its own lines, by kind."""
 
     subscription: Doc
     targets: list[Target]
@@ -41,21 +41,28 @@ class Plan:
         return [*self.credits, *self.debits, *self.fresh, *self.extra]
 
     @property
+    def filed(self) -> list[Line]:
+        """The lines that become invoice items before any invoice takes them."""
+        return [*self.credits, *self.debits, *self.extra]
+
+    @property
     def changes_items(self) -> bool:
         """Whether any price, quantity or period changes."""
         return self.reset or self.trial_end is not None or any(t.priced_anew for t in self.targets)
 
     @property
     def invoices_now(self) -> bool:
-        """Whether applying it makes an invoice at once."""
-        return self.reset or (self.behavior == "always_invoice" and bool(self.lines))
+        """Whether applying it makes an invoice at once (in flexible mode one-time items alone do not)."""
+        classic = self.subscription["billing_mode"]["type"] == "classic"
+        prorates = bool(self.credits or self.debits or (classic and self.extra))
+        return self.reset or (self.behavior == "always_invoice" and prorates)
 
 
 def plan_change(world: World, subscription: Doc, params: dict[str, Any], now: int) -> Plan:
     """The effect of an update with `params`, asked for at `now` (billing time, seconds)."""
     targets = resolve(world, subscription["items"]["data"], params.get("items") or [])
     behavior = params.get("proration_behavior") or "create_prorations"
-    at = _moment(subscription, params, now)
+    at = _moment(world, subscription, params, now)
     plan = Plan(subscription, targets, at, behavior, proration_date=params.get("proration_date"))
     set_periods(targets, subscription["billing_cycle_anchor"])
     _check_intervals(subscription, targets)
@@ -64,27 +71,38 @@ def plan_change(world: World, subscription: Doc, params: dict[str, Any], now: in
         start_periods(targets, now)
     _trial(plan, params, now)
     if not _in_trial(subscription, at) and plan.trial_end is None:
-        _prorate(world, plan, _terms(world, subscription, params))
+        _prorate(world, plan, discounts.keep_share(world, subscription, params.get("discounts")))
+    plan.extra = [_one_time(world, plan, entry) for entry in params.get("add_invoice_items") or []]
     return plan
 
 
-def _moment(subscription: Doc, params: dict[str, Any], now: int) -> int:
+def _moment(world: World, subscription: Doc, params: dict[str, Any], now: int) -> int:
     asked = params.get("proration_date")
     if asked is None:
         return now
     if (params.get("billing_cycle_anchor") or {}).get("type") == "now":
-        raise invalid("You cannot specify `proration_date` when `billing_cycle_anchor=now`.", "proration_date")
+        raise invalid(
+            "You cannot specify `proration_date` when `billing_cycle_anchor=now`.", "proration_date"
+        )
     items = subscription["items"]["data"]
     start, end = min(i["current_period_start"] for i in items), max(i["current_period_end"] for i in items)
-    if not start <= asked <= end:
+    phase = _phase_start(world, subscription)
+    if not max(start, phase) <= asked <= end:
         raise invalid("Invalid `proration_date`: it must be within the current period.", "proration_date")
     return int(asked)
+
+
+def _phase_start(world: World, subscription: Doc) -> int:
+    schedule = world.store["subscription_schedule"].docs.get(subscription["schedule"] or "")
+    return schedule["current_phase"]["start_date"] if schedule and schedule["current_phase"] else 0
 
 
 def _check_intervals(subscription: Doc, targets: list[Target]) -> None:
     kept = {t.interval for t in targets if not t.deleted}
     if subscription["billing_mode"]["type"] == "classic" and len(kept) > 1:
-        raise invalid("Currency and interval fields must match across all plans on this subscription.", "items")
+        raise invalid(
+            "Currency and interval fields must match across all plans on this subscription.", "items"
+        )
 
 
 def _resets(subscription: Doc, targets: list[Target], params: dict[str, Any]) -> bool:
@@ -116,9 +134,15 @@ def _trial(plan: Plan, params: dict[str, Any], now: int) -> None:
         target.start, target.end = now, plan.trial_end
 
 
-def _terms(world: World, subscription: Doc, params: dict[str, Any]) -> Fraction:
-    given = params.get("discounts")
-    return discounts.keep_share(world, subscription, given)
+def _one_time(world: World, plan: Plan, entry: dict[str, Any]) -> Line:
+    """A line of `add_invoice_items`."""
+    price = world.store.get("price", entry.get("price") or "", "add_invoice_items[0][price]", 400)
+    quantity = entry.get("quantity", 1)
+    name = product_name(world.store["product"].docs, price)
+    amount = money.round_minor(_full(world, price, quantity))
+    line = Line(amount, name, plan.at, plan.at, price, quantity)
+    line.subscription, line.metadata = plan.subscription["id"], dict(entry.get("metadata") or {})
+    return line
 
 
 def _prorate(world: World, plan: Plan, kept: Fraction) -> None:
@@ -131,7 +155,7 @@ def _prorate(world: World, plan: Plan, kept: Fraction) -> None:
             continue
         if plan.reset:
             plan.fresh.append(recurring_line(world, plan.subscription, target, target.start, target.end))
-        elif wanted and target.priced_anew:
+        elif wanted and target.priced_anew and target.end > plan.at:
             plan.debits.append(_debit(world, plan, target, kept))
 
 
@@ -144,7 +168,11 @@ def _credits(world: World, plan: Plan, target: Target) -> list[Line]:
         start, end = item["current_period_start"], item["current_period_end"]
         spans = [Debit(money.round_minor(whole), start, end, end, item["price"]["id"], item["quantity"], [])]
     else:
-        spans = [d for d in world.facts.subscriptions[plan.subscription["id"]].debits.get(item["id"], []) if d.until > at]
+        spans = [
+            d
+            for d in world.facts.subscriptions[plan.subscription["id"]].debits.get(item["id"], [])
+            if d.until > at
+        ]
     return [_credit(world, plan, item["id"], span) for span in spans if span.until > span.start]
 
 
@@ -154,7 +182,9 @@ def _credit(world: World, plan: Plan, item_id: str, span: Debit) -> Line:
     price = world.store["price"].docs[span.price]
     name = product_name(world.store["product"].docs, price)
     text = proration_text(name, span.quantity, plan.at, credit=True)
-    line = Line(money.round_minor(-part), text, begin, span.until, price, span.quantity, item_id, proration=True)
+    line = Line(
+        money.round_minor(-part), text, begin, span.until, price, span.quantity, item_id, proration=True
+    )
     line.credited, line.discountable, line.tax_rates = span, False, list(span.tax_rates)
     line.subscription = plan.subscription["id"]
     return line
@@ -165,7 +195,16 @@ def _debit(world: World, plan: Plan, target: Target, kept: Fraction) -> Line:
     part = money.share(whole, target.end - plan.at, target.end - target.start)
     name = product_name(world.store["product"].docs, target.price)
     text = proration_text(name, target.quantity, plan.at, credit=False)
-    line = Line(money.round_minor(part), text, plan.at, target.end, target.price, target.quantity, target.id, proration=True)
+    line = Line(
+        money.round_minor(part),
+        text,
+        plan.at,
+        target.end,
+        target.price,
+        target.quantity,
+        target.id,
+        proration=True,
+    )
     line.discountable, line.subscription = False, plan.subscription["id"]
     line.tax_rates = tax_rates_of(plan.subscription, target)
     return line

@@ -1,7 +1,7 @@
-"""`POST /v1/invoices/create_preview`: what an update, a creation or the next renewal would bill. Writes nothing.
+"""Previews: what an update, a creation or the next renewal would bill. Nothing is written.
 
-It uses the same plan and the same composition as the real thing (stripe-semantics page 6). A preview stays
-retrievable under its `upcoming_in_` id, outside the store.
+It uses the same plan and the same composition as the real thing (Stripe docs "Preview invoices"). A preview
+stays retrievable under its `upcoming_in_` id, outside the store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.twin.errors import ApiError, invalid
 from worker.twin.store import Doc
 from worker.twin.world import World
 
-KEPT = 1000
+KEPT = 500
 
 
 def create_preview(world: World, params: dict[str, Any]) -> Doc:
@@ -37,7 +37,11 @@ def create_preview(world: World, params: dict[str, Any]) -> Doc:
 
 
 def _compose(
-    world: World, lines: list[Line], subscription: Doc, params: dict[str, Any], proration_date: int | None = None
+    world: World,
+    lines: list[Line],
+    subscription: Doc,
+    params: dict[str, Any],
+    proration_date: int | None = None,
 ) -> Doc:
     customer = world.store["customer"].docs[subscription["customer"]]
     invoice = invoicing.compose(
@@ -62,7 +66,9 @@ def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Do
         raise invalid("Missing required param: customer.", "customer", "parameter_missing")
     customer = world.store.get("customer", customer_id, "customer")
     if details.get("proration_date") is not None:
-        raise invalid("`proration_date` needs an existing subscription.", "subscription_details[proration_date]")
+        raise invalid(
+            "`proration_date` needs an existing subscription.", "subscription_details[proration_date]"
+        )
     plan = draft_subscription(world, customer, details, world.preview_ids)
     return _compose(world, plan.lines, plan.subscription, params)
 
@@ -102,7 +108,11 @@ def _upcoming(world: World, plan: Plan, details: dict[str, Any], params: dict[st
     if _renews(subscription, details):
         lines += _next_cycle(world, plan)
     elif not lines or subscription["status"] == "canceled":
-        raise ApiError(404, f"No upcoming invoices for customer: {subscription['customer']}", code="invoice_upcoming_none")
+        raise ApiError(
+            404,
+            f"No upcoming invoices for customer: {subscription['customer']}",
+            code="invoice_upcoming_none",
+        )
     prorated = plan.at if plan.credits or plan.debits else None
     invoice = _compose(world, lines, subscription, params, prorated)
     invoice["period_end"] = min(t.end for t in plan.targets if not t.deleted)
@@ -134,4 +144,6 @@ def _next_cycle(world: World, plan: Plan) -> list[Line]:
 
 
 def _next_period(world: World, subscription: Doc, target: Target, anchor: int) -> Line:
-    return recurring_line(world, subscription, target, target.end, advance(target.end, *target.interval, anchor))
+    return recurring_line(
+        world, subscription, target, target.end, advance(target.end, *target.interval, anchor)
+    )

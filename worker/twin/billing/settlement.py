@@ -1,7 +1,7 @@
 """The life of an invoice after the draft: finalised, paid or not, voided. Money moves here and nowhere else.
 
-States: draft -> open -> paid | void | uncollectible (stripe-semantics page 14). The customer's balance is drawn when
-the invoice is finalised and given back when it is voided.
+States: draft -> open -> paid | void | uncollectible (Stripe docs "Status transitions"). The customer's
+balance is drawn when the invoice is finalised and given back when it is voided.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REASONS = {
 
 
 def finalize(world: World, invoice: Doc) -> None:
-    """Fix the amounts, give a number, draw the balance; an invoice with nothing to collect is paid at once."""
+    """Fix the amounts, number the invoice, draw the balance; with nothing to collect it is paid."""
     customer = world.store["customer"].docs[invoice["customer"]]
     now = world.now_for(customer["id"])
     totals.total_up(invoice, customer)
@@ -64,7 +64,9 @@ def _draw_balance(world: World, invoice: Doc, customer: Doc) -> None:
         move_balance(world, customer, moved, facts.balance_type, invoice)
 
 
-def move_balance(world: World, customer: Doc, amount: int, kind: str, invoice: Doc | None, currency: str = "") -> Doc:
+def move_balance(
+    world: World, customer: Doc, amount: int, kind: str, invoice: Doc | None, currency: str = ""
+) -> Doc:
     """Change the customer's balance by `amount` minor units (negative: a credit to the customer)."""
     before = snapshot(customer)
     customer["balance"] += amount
@@ -159,7 +161,9 @@ def _attempt(world: World, invoice: Doc) -> None:
 
 
 def _await_customer(world: World, invoice: Doc, intent: Doc) -> str:
-    intent.update(status="requires_action", next_action=payment.next_action(intent["id"]), last_payment_error=None)
+    intent.update(
+        status="requires_action", next_action=payment.next_action(intent["id"]), last_payment_error=None
+    )
     _attempt(world, invoice)
     world.events.emit("payment_intent.requires_action", intent)
     world.events.emit("invoice.payment_action_required", invoice)
@@ -187,7 +191,7 @@ def _decline(world: World, invoice: Doc, intent: Doc, method: Doc | None, reason
 def void(world: World, invoice: Doc) -> None:
     """Void an open or uncollectible invoice: no money is owed, and the balance it drew comes back."""
     if invoice["status"] not in ("open", "uncollectible"):
-        text = f"Invoice {invoice['id']} has status {invoice['status']}: you can only void open or uncollectible invoices."
+        text = f"You can only void open or uncollectible invoices; this one is {invoice['status']}."
         raise invalid(text, code="status_transition_invalid")
     now, facts = world.now_for(invoice["customer"]), world.facts.invoices[invoice["id"]]
     before = snapshot(invoice)
@@ -206,7 +210,9 @@ def void(world: World, invoice: Doc) -> None:
 def _cancel_payment(world: World, intent_id: str | None, link_id: str | None, now: int) -> None:
     intent = world.store["payment_intent"].docs.get(intent_id or "")
     if intent is not None and intent["status"] != "succeeded":
-        intent.update(status="canceled", canceled_at=now, cancellation_reason="void_invoice", next_action=None)
+        intent.update(
+            status="canceled", canceled_at=now, cancellation_reason="void_invoice", next_action=None
+        )
         world.events.emit("payment_intent.canceled", intent)
     link = world.store["invoice_payment"].docs.get(link_id or "")
     if link is not None and link["status"] == "open":

@@ -1,7 +1,8 @@
 """What a subscription's items shall be: the edits of a request laid over the items as they are.
 
-Rules: stripe-semantics page 4.1 (an item keeps its id over a price swap; a swap without a quantity resets it to 1;
-items not named stay) and recorded refusals (two items with one price; an unknown price is 400).
+Rules: Stripe docs "Change the price of existing subscriptions" (an item keeps its id over a price swap; a
+swap without a quantity resets it to 1; items not named stay) and recorded refusals (two items with one
+price; an unknown price is 400).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MAX_ITEMS = 20
 
 @dataclass
 class Target:
-    """One item as it shall be. `item` is None for a new one; `[start, end)` is its period after the change."""
+    """One item as it shall be; `item` is None for a new one, `[start, end)` its period afterwards."""
 
     price: Doc
     quantity: int
@@ -40,7 +41,7 @@ class Target:
         """Whether the change touches what the item costs (the trigger of a proration)."""
         if self.item is None or self.deleted:
             return True
-        return self.price["id"] != self.item["price"]["id"] or self.quantity != self.item["quantity"]
+        return bool(self.price["id"] != self.item["price"]["id"] or self.quantity != self.item["quantity"])
 
     @property
     def interval(self) -> tuple[str, int]:
@@ -60,7 +61,9 @@ def resolve(world: World, items: list[Doc], edits: list[dict[str, Any]]) -> list
                 raise missing("subscription item", edit["id"], f"{where}[id]")
             _edit(world, target, edit, where)
         else:
-            fresh = Target(_price(world, edit, where), _quantity(edit, where, 1), new_id=f"si_twinnew{number}")
+            fresh = Target(
+                _price(world, edit, where), _quantity(edit, where, 1), new_id=f"si_twinnew{number}"
+            )
             fresh.extras = _extras(edit)
             targets[fresh.new_id] = fresh
     _check(list(targets.values()))
@@ -89,14 +92,18 @@ def _price(world: World, edit: dict[str, Any], where: str) -> Doc:
     if price["recurring"] is None:
         raise invalid(f"The price specified is set to `type=one_time`: {price_id}", f"{where}[price]")
     if not price["active"]:
-        raise invalid("The price specified is inactive. This field only accepts active prices.", f"{where}[price]")
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.", f"{where}[price]"
+        )
     return price
 
 
 def _quantity(edit: dict[str, Any], where: str, default: int) -> int:
     quantity: int = edit.get("quantity", default)
     if not 0 <= quantity < 10**9:
-        raise invalid("This value must be between 0 and 999999999.", f"{where}[quantity]", "parameter_invalid_integer")
+        raise invalid(
+            "This value must be between 0 and 999999999.", f"{where}[quantity]", "parameter_invalid_integer"
+        )
     return quantity
 
 
@@ -107,7 +114,10 @@ def _extras(edit: dict[str, Any]) -> dict[str, Any]:
 def _check(targets: list[Target]) -> None:
     kept = [t for t in targets if not t.deleted]
     if not kept:
-        raise invalid("A subscription must have at least one active plan. To cancel it, use the cancel endpoint.", "items")
+        raise invalid(
+            "A subscription must have at least one active plan. To cancel it, use the cancel endpoint.",
+            "items",
+        )
     if len(kept) > MAX_ITEMS:
         raise invalid(f"A subscription may have at most {MAX_ITEMS} items.", "items")
     prices = [t.price["id"] for t in kept]
@@ -119,7 +129,7 @@ def _check(targets: list[Target]) -> None:
 
 
 def set_periods(targets: list[Target], anchor: int) -> None:
-    """Periods with the anchor unchanged: kept; from the old start for another interval; new items join the others."""
+    """With the anchor unchanged a period keeps its start, and a new item joins the others."""
     running = [t for t in targets if t.item is not None]
     for target in targets:
         if target.item is not None:

@@ -1,10 +1,11 @@
-"""Events, webhook endpoints, test clocks, portal sessions: what belongs to the account rather than to a customer."""
+"""What belongs to the account: events, webhook endpoints, test clocks, portal sessions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from worker.twin import contract, pages
+from worker.twin.billing.calendar import advance
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.errors import invalid
 from worker.twin.store import Doc
@@ -24,10 +25,14 @@ def find_events(world: World, call: Call) -> Doc:
     wanted = call.params
     kinds = wanted.get("types")
     if kinds and "type" in wanted:
-        raise invalid("You may only specify one of these parameters: type, types.", "types", "parameters_exclusive")
+        raise invalid(
+            "You may only specify one of these parameters: type, types.", "types", "parameters_exclusive"
+        )
     if kinds and len(kinds) > 20:
         raise invalid("You can pass up to 20 types.", "types")
-    narrow = {"type": wanted["type"]} if "type" in wanted and "*" not in wanted["type"] else {}
+    narrow: dict[str, Any] = (
+        {"type": wanted["type"]} if "type" in wanted and "*" not in wanted["type"] else {}
+    )
     return pages.page(_events(world, wanted, narrow, kinds), wanted, "/v1/events")
 
 
@@ -65,7 +70,7 @@ def create_endpoint(world: World, call: Call) -> Doc:
 
 def add_endpoint(world: World, url: str, enabled: list[str], secret: str | None = None) -> Doc:
     """Register a receiver of events."""
-    endpoint = {
+    endpoint: Doc = {
         "id": world.ids.new("we", 20),
         "object": "webhook_endpoint",
         "api_version": contract.api_version(),
@@ -114,7 +119,7 @@ def create_clock(world: World, call: Call) -> Doc:
     """`POST /v1/test_helpers/test_clocks`."""
     frozen: int = call.params["frozen_time"]
     now = world.clock.now()
-    clock = {
+    clock: Doc = {
         "id": world.ids.new("clock", 20),
         "object": "test_helpers.test_clock",
         "created": now,
@@ -136,8 +141,7 @@ def advance_clock(world: World, call: Call) -> Doc:
     target: int = call.params["frozen_time"]
     if target <= clock["frozen_time"]:
         raise invalid("The frozen time must be later than the current one.", "frozen_time")
-    longest = _two_intervals(world, call.id)
-    if longest is not None and target > clock["frozen_time"] + longest:
+    if target > _furthest(world, call.id, clock["frozen_time"]):
         raise invalid("You can advance at most two intervals from the current frozen time.", "frozen_time")
     clock["status"] = "advancing"
     world.events.emit("test_helpers.test_clock.advancing", clock)
@@ -149,14 +153,17 @@ def advance_clock(world: World, call: Call) -> Doc:
     return answer
 
 
-def _two_intervals(world: World, clock_id: str) -> int | None:
-    lengths = [
-        i["current_period_end"] - i["current_period_start"]
+def _furthest(world: World, clock_id: str, now: int) -> int:
+    ends = [
+        advance(advance(now, unit, count, now), unit, count, now)
         for s in world.store["subscription"].docs.values()
         if s["test_clock"] == clock_id and s["status"] not in ("canceled", "incomplete_expired")
-        for i in s["items"]["data"]
+        for unit, count in [
+            (i["price"]["recurring"]["interval"], i["price"]["recurring"]["interval_count"])
+            for i in s["items"]["data"]
+        ]
     ]
-    return 2 * min(lengths) + 2 * 86400 * 3 if lengths else None
+    return min(ends, default=2**62)
 
 
 def retrieve_clock(world: World, call: Call) -> Doc:
@@ -182,6 +189,7 @@ def create_portal_session(world: World, call: Call) -> Doc:
     """`POST /v1/billing_portal/sessions`: a link, nothing behind it."""
     customer = world.store.get("customer", call.params.get("customer") or "", "customer")
     session_id = world.ids.new("bps", 20)
+    world.portal_sessions[session_id] = customer["id"]
     return {
         "id": session_id,
         "object": "billing_portal.session",

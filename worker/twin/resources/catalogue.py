@@ -19,7 +19,8 @@ PRODUCT_FIELDS = (
     "statement_descriptor", "tax_code", "unit_label", "url",
 )  # fmt: skip
 COUPON_FIELDS = (
-    "amount_off", "currency", "duration", "duration_in_months", "max_redemptions", "name", "percent_off", "redeem_by",
+    "amount_off", "currency", "duration", "duration_in_months", "max_redemptions", "name", "percent_off",
+    "redeem_by",
 )  # fmt: skip
 
 
@@ -79,14 +80,24 @@ def _make_price(world: World, params: dict[str, Any]) -> Doc:
         world.events.emit("product.created", world.store.add("product", product))
     else:
         product = world.store.get("product", params.get("product") or "", "product", 400)
-    price = templates.price(world.ids.new("price", 20), world.clock.now(), product["id"], params["currency"].lower())
+    price = templates.price(
+        world.ids.new("price", 20), world.clock.now(), product["id"], params["currency"].lower()
+    )
     _write(price, params, ("active", "nickname", "tax_behavior", "transform_quantity"))
-    tiers = _tiers(price, params) if params.get("billing_scheme") == "tiered" else _unit(price, params)
+    tiers = None
+    if params.get("billing_scheme") == "tiered":
+        tiers = _tiers(price, params)
+    else:
+        _unit(price, params)
     if params.get("recurring"):
         price["type"] = "recurring"
         price["recurring"] = {
-            "interval_count": 1, "meter": None, "trial_period_days": None, "usage_type": "licensed", **params["recurring"],
-        }  # fmt: skip
+            "interval_count": 1,
+            "meter": None,
+            "trial_period_days": None,
+            "usage_type": "licensed",
+            **params["recurring"],
+        }
     _claim_lookup_key(world, price, params)
     world.store.add("price", price)
     world.facts.prices[price["id"]] = PriceFacts(templates.plan(price) if price["recurring"] else {}, tiers)
@@ -167,7 +178,9 @@ def find_prices(world: World, call: Call) -> Doc:
         raise invalid("You can pass up to 10 lookup keys.", "lookup_keys")
     rows = (
         p
-        for p in world.store["price"].newest_first({"product": wanted["product"]} if "product" in wanted else {})
+        for p in world.store["price"].newest_first(
+            {"product": wanted["product"]} if "product" in wanted else {}
+        )
         if (keys is None or p["lookup_key"] in keys)
         and wanted.get("active") in (None, p["active"])
         and wanted.get("type") in (None, p["type"])
@@ -205,7 +218,11 @@ def create_tax_rate(world: World, call: Call) -> Doc:
     """`POST /v1/tax_rates`."""
     given = call.params
     rate = templates.tax_rate(
-        world.ids.new("txr", 20), world.clock.now(), given["display_name"], given["percentage"], given["inclusive"]
+        world.ids.new("txr", 20),
+        world.clock.now(),
+        given["display_name"],
+        given["percentage"],
+        given["inclusive"],
     )
     _write(rate, given, ("active", "country", "description", "jurisdiction", "state", "tax_type"))
     world.events.emit("tax_rate.created", world.store.add("tax_rate", rate))

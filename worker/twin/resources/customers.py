@@ -25,7 +25,9 @@ def create(world: World, call: Call) -> Doc:
     clock_id = call.params.get("test_clock")
     if clock_id:
         world.store.get("test_clock", clock_id, "test_clock")
-    customer = templates.customer(world.ids.new("cus"), world.clock.now(clock_id or ""), world.ids.letters(8).upper())
+    customer = templates.customer(
+        world.ids.new("cus"), world.clock.now(clock_id or ""), world.ids.letters(8).upper()
+    )
     customer["test_clock"] = clock_id
     world.store.add("customer", customer)
     try:

@@ -46,7 +46,7 @@ def list_lines(world: World, call: Call) -> Doc:
 def find(world: World, call: Call) -> Doc:
     """`GET /v1/invoices`."""
     wanted = call.params
-    narrow = {name: wanted[name] for name in ("customer", "subscription") if name in wanted}
+    narrow: dict[str, Any] = {name: wanted[name] for name in ("customer", "subscription") if name in wanted}
     rows = (
         i
         for i in world.store["invoice"].newest_first(narrow)
@@ -96,7 +96,10 @@ def finalize(world: World, call: Call) -> Doc:
     """`POST /v1/invoices/{id}/finalize`."""
     invoice = _real(world, call.id)
     if invoice["status"] != "draft":
-        raise invalid("This invoice is already finalized, you can't re-finalize a non-draft invoice.", code="invoice_not_editable")
+        raise invalid(
+            "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
+            code="invoice_not_editable",
+        )
     settlement.finalize(world, invoice)
     advance = call.params.get("auto_advance", invoice["auto_advance"])
     if advance and invoice["status"] == "open":
@@ -114,7 +117,9 @@ def pay(world: World, call: Call) -> Doc:
     if invoice["status"] == "paid":
         raise invalid("Invoice is already paid", code="invoice_already_paid")
     if invoice["status"] != "open" and invoice["status"] != "uncollectible":
-        raise invalid(f"Invoice has status {invoice['status']} and cannot be paid.", code="invoice_not_payable")
+        raise invalid(
+            f"Invoice has status {invoice['status']} and cannot be paid.", code="invoice_not_payable"
+        )
     if call.params.get("paid_out_of_band"):
         return pay_off_stripe(world, invoice)
     given = call.params.get("payment_method") or call.params.get("source")
@@ -124,12 +129,14 @@ def pay(world: World, call: Call) -> Doc:
     if method is not None and method["customer"] is None:
         cards.attach(world, method, world.store["customer"].docs[invoice["customer"]])
     subscription = lifecycle.subscription_of(world, invoice)
-    collect_or_raise(world, invoice, cards.method_for(world, invoice, subscription, method["id"] if method else None))
+    collect_or_raise(
+        world, invoice, cards.method_for(world, invoice, subscription, method["id"] if method else None)
+    )
     return invoice
 
 
 def collect_or_raise(world: World, invoice: Doc, method: Doc | None, authenticated: bool = False) -> None:
-    """Pay an open invoice outside the automatic path; what waited for it goes on, a failure is Stripe's 402."""
+    """Pay an open invoice outside the automatic path; a failure is Stripe's 402."""
     if method is None:
         raise no_payment_method()
     outcome = settlement.collect(world, invoice, method, authenticated=authenticated)
@@ -144,7 +151,9 @@ def collect_or_raise(world: World, invoice: Doc, method: Doc | None, authenticat
 def pay_off_stripe(world: World, invoice: Doc) -> Doc:
     """`paid_out_of_band`: the money came another way; no charge is made."""
     before = snapshot(invoice)
-    invoice.update(status="paid", attempted=True, amount_remaining=0, amount_paid_off_stripe=invoice["amount_due"])
+    invoice.update(
+        status="paid", attempted=True, amount_remaining=0, amount_paid_off_stripe=invoice["amount_due"]
+    )
     invoice["status_transitions"]["paid_at"] = world.now_for(invoice["customer"])
     world.events.updated("invoice.updated", invoice, before)
     world.events.emit("invoice.paid", invoice)
@@ -178,11 +187,15 @@ def mark_uncollectible(world: World, call: Call) -> Doc:
 def list_payments(world: World, call: Call) -> Doc:
     """`GET /v1/invoice_payments`."""
     wanted = call.params
-    narrow = {"invoice": wanted["invoice"]} if "invoice" in wanted else {}
+    narrow: dict[str, Any] = {"invoice": wanted["invoice"]} if "invoice" in wanted else {}
     intent = (wanted.get("payment") or {}).get("payment_intent")
     if intent:
         narrow["payment_intent"] = intent
-    rows = (p for p in world.store["invoice_payment"].newest_first(narrow) if wanted.get("status") in (None, p["status"]))
+    rows = (
+        p
+        for p in world.store["invoice_payment"].newest_first(narrow)
+        if wanted.get("status") in (None, p["status"])
+    )
     return pages.page(rows, wanted, "/v1/invoice_payments")
 
 
@@ -196,7 +209,9 @@ def create_item(world: World, call: Call) -> Doc:
     given = call.params
     customer = world.store.get("customer", given.get("customer") or "", "customer")
     now = world.now_for(customer["id"])
-    item = templates.invoice_item(world.ids.new("ii", 20), now, customer, given.get("currency") or customer["currency"] or "usd")
+    item = templates.invoice_item(
+        world.ids.new("ii", 20), now, customer, given.get("currency") or customer["currency"] or "usd"
+    )
     _price_item(world, item, given)
     item["description"] = given.get("description")
     item["discountable"] = given.get("discountable", True)
@@ -229,7 +244,7 @@ def _price_item(world: World, item: Doc, given: dict[str, Any]) -> None:
 def list_items(world: World, call: Call) -> Doc:
     """`GET /v1/invoiceitems`; `pending=true` shows what waits, newest first."""
     wanted = call.params
-    narrow = {name: wanted[name] for name in ("customer", "invoice") if name in wanted}
+    narrow: dict[str, Any] = {name: wanted[name] for name in ("customer", "invoice") if name in wanted}
     rows = (
         i
         for i in world.store["invoiceitem"].newest_first(narrow)
@@ -250,7 +265,9 @@ def delete_item(world: World, call: Call) -> Doc:
     """`DELETE /v1/invoiceitems/{id}`: only while it waits."""
     item = world.store.get("invoiceitem", call.id)
     if item["invoice"] is not None:
-        raise ApiError(400, "The invoice item is attached to an invoice and cannot be deleted.", param="invoiceitem")
+        raise ApiError(
+            400, "The invoice item is attached to an invoice and cannot be deleted.", param="invoiceitem"
+        )
     world.store["invoiceitem"].remove(call.id)
     world.events.emit("invoiceitem.deleted", item)
     return {"id": call.id, "object": "invoiceitem", "deleted": True}

@@ -65,7 +65,9 @@ def attach(world: World, call: Call) -> Doc:
     customer = world.store.get("customer", customer_id, "customer")
     card = usable(world, call.id, world.now_for(customer_id), "payment_method")
     if card["customer"] not in (None, customer_id):
-        raise invalid("The payment method you provided has already been attached to a customer.", "payment_method")
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.", "payment_method"
+        )
     return cards.attach(world, card, customer)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from worker.twin import pages
 from worker.twin.billing import cards
 from worker.twin.errors import invalid
@@ -39,7 +41,7 @@ def invoice_of(world: World, intent: Doc) -> Doc:
 
 def find_intents(world: World, call: Call) -> Doc:
     """`GET /v1/payment_intents`."""
-    narrow = {"customer": call.params["customer"]} if "customer" in call.params else {}
+    narrow: dict[str, Any] = {"customer": call.params["customer"]} if "customer" in call.params else {}
     rows = world.store["payment_intent"].newest_first(narrow)
     return pages.page(rows, call.params, "/v1/payment_intents")
 
@@ -51,8 +53,10 @@ def retrieve_charge(world: World, call: Call) -> Doc:
 
 def find_charges(world: World, call: Call) -> Doc:
     """`GET /v1/charges`."""
-    narrow = {n: call.params[n] for n in ("customer", "payment_intent") if n in call.params}
-    rows = (c for c in world.store["charge"].newest_first(narrow) if all(c[n] == v for n, v in narrow.items()))
+    narrow: dict[str, Any] = {n: call.params[n] for n in ("customer", "payment_intent") if n in call.params}
+    rows = (
+        c for c in world.store["charge"].newest_first(narrow) if all(c[n] == v for n, v in narrow.items())
+    )
     return pages.page(rows, call.params, "/v1/charges")
 
 
@@ -61,12 +65,18 @@ def create_refund(world: World, call: Call) -> Doc:
     given = call.params
     charge_id = given.get("charge")
     if not charge_id and given.get("payment_intent"):
-        charge_id = world.store.get("payment_intent", given["payment_intent"], "payment_intent")["latest_charge"]
+        charge_id = world.store.get("payment_intent", given["payment_intent"], "payment_intent")[
+            "latest_charge"
+        ]
     charge = world.store.get("charge", charge_id or "", "charge")
     left = charge["amount_captured"] - charge["amount_refunded"]
     amount = given.get("amount", left)
     if amount > left or left == 0:
-        raise invalid(f"Refund amount is greater than unrefunded amount on charge ({left}).", "amount", "charge_already_refunded")
+        raise invalid(
+            f"Refund amount is greater than unrefunded amount on charge ({left}).",
+            "amount",
+            "charge_already_refunded",
+        )
     before = snapshot(charge)
     refund = templates.refund(world.ids.new("re", 20), world.clock.now(), charge, amount, given.get("reason"))
     world.store.add("refund", refund)
@@ -85,7 +95,7 @@ def retrieve_refund(world: World, call: Call) -> Doc:
 
 def find_refunds(world: World, call: Call) -> Doc:
     """`GET /v1/refunds`."""
-    narrow = {n: call.params[n] for n in ("charge", "payment_intent") if n in call.params}
+    narrow: dict[str, Any] = {n: call.params[n] for n in ("charge", "payment_intent") if n in call.params}
     return pages.page(world.store["refund"].newest_first(narrow), call.params, "/v1/refunds")
 
 

@@ -11,7 +11,16 @@ from worker.twin.events import snapshot
 from worker.twin.store import Doc
 from worker.twin.world import Call, World
 
-ITEM_ONLY = ("price", "quantity", "metadata", "tax_rates", "discounts", "price_data", "billing_thresholds", "current_trial")
+ITEM_ONLY = (
+    "price",
+    "quantity",
+    "metadata",
+    "tax_rates",
+    "discounts",
+    "price_data",
+    "billing_thresholds",
+    "current_trial",
+)
 
 
 def create(world: World, call: Call) -> Doc:

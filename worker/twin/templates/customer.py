@@ -72,7 +72,13 @@ def payment_method(object_id: str, created: int, brand: str, last4: str, fingerp
         "id": object_id,
         "object": "payment_method",
         "allow_redisplay": "unspecified",
-        "billing_details": {"address": dict(ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
+        "billing_details": {
+            "address": dict(ADDRESS),
+            "email": None,
+            "name": None,
+            "phone": None,
+            "tax_id": None,
+        },
         "card": {
             "brand": brand,
             "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},

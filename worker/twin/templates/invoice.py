@@ -75,7 +75,11 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
         "number": None,
         "on_behalf_of": None,
         "parent": None,
-        "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
         "period_end": created,
         "period_start": created,
         "post_payment_credit_notes_amount": 0,

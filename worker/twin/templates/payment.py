@@ -92,7 +92,9 @@ def outcome(reason: str | None) -> dict[str, Any]:
     }
 
 
-def charge(object_id: str, created: int, intent: Doc, method: Doc, reason: str | None, failure: str | None) -> Doc:
+def charge(
+    object_id: str, created: int, intent: Doc, method: Doc, reason: str | None, failure: str | None
+) -> Doc:
     """One attempt to take the money; failed if `reason` is a decline code."""
     done = reason is None
     card = method["card"]
@@ -106,7 +108,13 @@ def charge(object_id: str, created: int, intent: Doc, method: Doc, reason: str |
         "application_fee": None,
         "application_fee_amount": None,
         "balance_transaction": None,
-        "billing_details": {"address": dict(ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
+        "billing_details": {
+            "address": dict(ADDRESS),
+            "email": None,
+            "name": None,
+            "phone": None,
+            "tax_id": None,
+        },
         "calculated_statement_descriptor": "TWIN",
         "captured": done,
         "created": created,

@@ -19,7 +19,11 @@ def subscription(object_id: str, created: int, customer: Doc, currency: str) -> 
         "automatic_tax": dict(AUTOMATIC_TAX),
         "billing_cycle_anchor": created,
         "billing_cycle_anchor_config": None,
-        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": created},
+        "billing_mode": {
+            "flexible": {"proration_discounts": "included"},
+            "type": "flexible",
+            "updated_at": created,
+        },
         "billing_schedules": [],
         "billing_thresholds": None,
         "cancel_at": None,

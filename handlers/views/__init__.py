@@ -1,0 +1,22 @@
+"""What callers get, as models: OpenAPI describes answers with them, and tests hold real answers to them."""
+
+from handlers.views.accounts import Account, Invoice
+from handlers.views.base import Page, Problem
+from handlers.views.catalog import Catalog
+from handlers.views.changes import Change, EndedChange
+from handlers.views.health import Live, Ready
+from handlers.views.quotes import Estimate, Quote
+
+__all__ = [
+    "Account",
+    "Catalog",
+    "Change",
+    "EndedChange",
+    "Estimate",
+    "Invoice",
+    "Live",
+    "Page",
+    "Problem",
+    "Quote",
+    "Ready",
+]

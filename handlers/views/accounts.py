@@ -1,0 +1,84 @@
+"""Accounts and their invoices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from handlers.views.base import Amount, Given, Moment, Terms
+from handlers.views.quotes import NextInvoice
+
+
+class Admin(Given):
+    """The one person who may change the account's billing."""
+
+    user_id: str
+    email: str
+
+
+class Usage(Given):
+    """What is in use, as far as we were told."""
+
+    contacts: int | None
+    seats: int | None
+
+
+class OpenLeg(Given):
+    """A part of a change that is not over."""
+
+    change_id: str
+    leg: Literal["now", "at_renewal"]
+    state: str
+    terms: Terms
+
+
+class PaymentMethod(Given):
+    """Whether Stripe has something to charge; null until we know."""
+
+    present: bool | None
+
+
+class Parked(Given):
+    """Since when and why the account's billing changes are stopped."""
+
+    at: Moment
+    reason: str
+
+
+class Account(Given):
+    """An account: what it bought, what it may use, what it uses, what comes next."""
+
+    account_id: str
+    email: str
+    name: str
+    locale: Literal["en", "fr"]
+    currency: str
+    primary_admin: Admin
+    stripe_customer_id: str | None
+    stripe_subscription_id: str | None
+    subscription_status: str | None
+    terms: Terms | None
+    terms_after_renewal: Terms | None
+    entitled: Annotated[Terms | None, Field(description="What may be used now: paid for and in force.")]
+    usage: Usage
+    next_invoice: NextInvoice | None
+    open_legs: list[OpenLeg]
+    findings: list[dict[str, Any]]
+    payment_method: PaymentMethod
+    parked: Parked | None
+    created_at: Moment
+
+
+class Invoice(Given):
+    """An invoice of Stripe's, as we last heard of it."""
+
+    id: str
+    number: str | None
+    status: str | None
+    billing_reason: str | None
+    total: Amount
+    amount_due: Amount
+    amount_paid: Amount
+    hosted_invoice_url: str | None
+    created_at: Moment

@@ -1,0 +1,1 @@
+"""User stories from intent to settled, over real PostgreSQL and the local Stripe; one file per story."""

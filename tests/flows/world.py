@@ -1,0 +1,206 @@
+"""A whole small world for a story: our process in this event loop, a database, the local Stripe, a client."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from sync import catalog_push
+from sync.billing import Billing
+from sync.rules.terms import Terms
+from worker.app import Running, started
+from worker.config import Settings
+from worker.local import free_port
+from worker.twin.server import RunningTwin, TwinSettings, start
+
+KEY = "prk_flows_bootstrap_key"
+ADMIN = "ada"
+
+MARKETING = Terms("marketing", "plus", 1000, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer of ours."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class World:
+    """What a story acts on. Amounts are minor units; `stripe` speaks to the local Stripe as anybody could."""
+
+    running: Running
+    twin: RunningTwin
+    client: aiohttp.ClientSession
+    settings: Settings
+
+    @property
+    def billing(self) -> Billing:
+        return self.running.billing
+
+    # ---- our own doors
+
+    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Said:
+        """One request to our API; every POST gets a fresh Idempotency-Key unless one is given."""
+        headers = {"Authorization": f"Bearer {KEY}"}
+        if method == "POST":
+            headers["Idempotency-Key"] = key or secrets.token_hex(8)
+        url = f"{self.running.http_url}{path}"
+        async with self.client.request(method, url, json=body, headers=headers) as answer:
+            return Said(answer.status, await answer.json(content_type=None), dict(answer.headers))
+
+    async def account(self, account_id: str = "acme", card: str = "pm_card_visa") -> dict[str, Any]:
+        """A new account with a card."""
+        body = {
+            "account_id": account_id,
+            "email": "billing@acme.example",
+            "name": "Acme",
+            "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"},
+            "locale": "en",
+            "currency": "usd",
+            "payment_method": card,
+        }
+        return _good(await self.call("POST", "/v1/accounts", body), 200)
+
+    async def quote(self, terms: dict[str, Any], account_id: str = "acme") -> dict[str, Any]:
+        """A quote, whatever it says."""
+        path = f"/v1/accounts/{account_id}/quotes"
+        return _good(await self.call("POST", path, {"terms": terms, "actor": ADMIN}), 200)
+
+    async def confirm(self, quote: dict[str, Any], key: str | None = None) -> Said:
+        return await self.call("POST", f"/v1/quotes/{quote['id']}/confirm", {"actor": ADMIN}, key)
+
+    async def settled(self, change: dict[str, Any], wait: int = 15) -> dict[str, Any]:
+        """The change once it has ended."""
+        return _good(await self.call("GET", f"/v1/changes/{change['id']}?wait={wait}"), 200)
+
+    async def settled_after_event(self, change: dict[str, Any], seconds: float = 15) -> dict[str, Any]:
+        """The change once an event has carried it on from waiting for its payment to its end."""
+
+        async def ended() -> bool:
+            now = await self.call("GET", f"/v1/changes/{change['id']}")
+            return now.body["state"] in ("settled", "expired", "failed", "withdrawn")
+
+        await self.eventually(ended, seconds)
+        return await self.settled(change)
+
+    async def buy(self, terms: Terms = MARKETING, account_id: str = "acme") -> dict[str, Any]:
+        """An account with a settled first purchase; returns the change."""
+        await self.sell(terms)
+        await self.account(account_id)
+        return await self.change(terms.to_json(), account_id)
+
+    async def change(self, terms: dict[str, Any], account_id: str = "acme") -> dict[str, Any]:
+        """Quote, confirm and settle."""
+        said = await self.confirm(await self.quote(terms, account_id))
+        assert said.status == 200, said.body
+        return await self.settled(said.body)
+
+    async def view(self, account_id: str = "acme") -> dict[str, Any]:
+        return _good(await self.call("GET", f"/v1/accounts/{account_id}"), 200)
+
+    # ---- the catalog
+
+    async def sell(self, *terms: Terms) -> None:
+        """Push just the prices of these terms: a whole catalog costs seconds."""
+        wanted = {slot for each in terms for slot in self.billing.catalog.items_for(each, "usd")}
+        plan = await catalog_push.diff(self.billing, ["usd"], only=wanted)
+        await catalog_push.push(self.billing, plan)
+
+    # ---- the local Stripe
+
+    async def stripe(self, method: str, path: str, **params: Any) -> dict[str, Any]:
+        """A call to the local Stripe, with form or query parameters such as `expand[]`."""
+        given = {"data": params} if method == "POST" else {"params": params}
+        headers = {"Authorization": "Bearer sk_test_story"}
+        async with self.client.request(
+            method, f"{self.twin.base_url}{path}", headers=headers, **given
+        ) as answer:
+            found: dict[str, Any] = await answer.json()
+            assert answer.status == 200, found
+            return found
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """A call to the twin's control door."""
+        async with self.client.request(method, f"{self.twin.base_url}/_twin/{path}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def pass_time(self, seconds: int) -> None:
+        """Move Stripe's clock on; renewals and expiries on the way happen."""
+        await self.control("POST", "clock", {"advance_seconds": seconds})
+
+    async def card(self, card: str, account_id: str = "acme") -> None:
+        """Make another test card the account's default, as its owner does on Stripe's page."""
+        customer = (await self.view(account_id))["stripe_customer_id"]
+        method = await self.stripe("POST", f"/v1/payment_methods/{card}/attach", customer=customer)
+        params = {"invoice_settings[default_payment_method]": method["id"]}
+        await self.stripe("POST", f"/v1/customers/{customer}", **params)
+
+    async def subscription(self, account_id: str = "acme") -> dict[str, Any]:
+        subscription_id = (await self.view(account_id))["stripe_subscription_id"]
+        return await self.stripe("GET", f"/v1/subscriptions/{subscription_id}")
+
+    async def items(self, account_id: str = "acme") -> dict[str, int]:
+        """Lookup key (without version) to quantity, as Stripe has it."""
+        found = (await self.subscription(account_id))["items"]["data"]
+        return {item["price"]["lookup_key"].rsplit(":", 1)[0]: item["quantity"] for item in found}
+
+    async def invoices(self, account_id: str = "acme") -> list[dict[str, Any]]:
+        """The subscription's invoices, newest first."""
+        subscription_id = (await self.view(account_id))["stripe_subscription_id"]
+        return list((await self.stripe("GET", "/v1/invoices", subscription=subscription_id))["data"])
+
+    async def effects(self, change_id: str, kind: str) -> list[dict[str, Any]]:
+        """What the twin's own ledger says that a change did."""
+        ledger = (await self.control("GET", "ledger"))["data"]
+        return [entry for entry in ledger if entry["change_id"] == change_id and entry["kind"] == kind]
+
+    async def eventually(self, check: Any, seconds: float = 10) -> None:
+        """Wait until an async check is true; the outside world has no other bell."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not await check():
+            assert asyncio.get_running_loop().time() < deadline, "it never became true"
+            await asyncio.sleep(0.02)
+
+
+def _good(said: Said, status: int) -> dict[str, Any]:
+    assert said.status == status, said.body
+    return said.body
+
+
+def settings_of(database_url: str, twin_url: str, port: int, secret: str) -> Settings:
+    """Settings as `for_command` would make them, without touching the environment."""
+    return Settings.model_construct(
+        database_url=SecretStr(database_url),
+        stripe_api_key=SecretStr("sk_test_story"),
+        stripe_api_base=twin_url,
+        stripe_webhook_secrets=(SecretStr(secret),),
+        http=f"127.0.0.1:{port}",
+        bootstrap_key=SecretStr(KEY),
+        stripe_rate=1000.0,
+    )
+
+
+@asynccontextmanager
+async def whole_world(database_url: str, *, work: bool = True) -> AsyncIterator[World]:
+    """Start everything; without `work` nobody applies events or changes."""
+    port, secret = free_port(), f"whsec_{secrets.token_hex(16)}"
+    hook = f"http://127.0.0.1:{port}/webhooks/stripe"
+    twin = await start(TwinSettings(webhook_url=hook, webhook_secret=secret))
+    settings = settings_of(database_url, twin.base_url, port, secret)
+    try:
+        async with started(settings, doors=True, work=work) as running, aiohttp.ClientSession() as client:
+            yield World(running, twin, client, settings)
+    finally:
+        await twin.close()

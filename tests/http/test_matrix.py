@@ -1,0 +1,69 @@
+"""Every route with every role and with none: who may do what, in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.auth import Role
+from handlers.registry import Nothing
+from handlers.routes import ROUTES
+from tests.http.conftest import Client, problem
+
+READS = {"automation", "support", "finance", "oncall"}
+# What is written here on purpose, and not taken from the routes: the promise that the routes must keep.
+ALLOWED = {
+    "GET /v1/catalog": READS,
+    "GET /v1/accounts": READS,
+    "POST /v1/accounts": {"automation"},
+    "GET /v1/accounts/{account_id}": READS,
+    "PUT /v1/accounts/{account_id}/primary-admin": {"automation"},
+    "PUT /v1/accounts/{account_id}/usage": {"automation"},
+    "GET /v1/accounts/{account_id}/invoices": READS,
+    "POST /v1/accounts/{account_id}/estimates": {"automation", "support"},
+    "POST /v1/accounts/{account_id}/quotes": {"automation", "support"},
+    "GET /v1/quotes/{quote_id}": READS,
+    "POST /v1/quotes/{quote_id}/confirm": {"automation"},
+    "GET /v1/changes": READS,
+    "GET /v1/changes/{change_id}": READS,
+    "POST /v1/changes/{change_id}/withdraw": {"automation"},
+}
+
+
+def routes() -> dict[str, Any]:
+    """Return the served routes by their method and path."""
+    return {f"{route.method} {route.path}": route for route in ROUTES}
+
+
+def test_the_table_knows_every_route() -> None:
+    """A new route needs a line here."""
+    assert set(ALLOWED) == set(routes())
+
+
+async def call(client: Client, name: str, headers: dict[str, str]) -> Any:
+    """Call a route about things that do not exist, with an empty body."""
+    method, path = name.split()
+    path = path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0")
+    body = None if routes()[name].body is Nothing else {}
+    return await client.request(method, path, json=body, headers={"Idempotency-Key": "k", **headers})
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", ALLOWED)
+async def test_a_role_gets_as_far_as_it_may(
+    client: Client, keys: dict[str, dict[str, str]], name: str, role: Role
+) -> None:
+    """An allowed caller is stopped by the empty body or the unknown id, another one by its role."""
+    response = await call(client, name, keys[role])
+
+    assert (response.status == 403) == (role not in ALLOWED[name])
+    assert response.status in (200, 400, 403, 404)
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+async def test_without_a_key_nobody_gets_in(client: Client, name: str) -> None:
+    """A caller without a key is refused before anything is read."""
+    response = await call(client, name, {})
+
+    assert (response.status, (await problem(response))["code"]) == (401, "unauthenticated")

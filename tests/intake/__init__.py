@@ -1,0 +1,1 @@
+"""Intake and inbox: what comes in is stored once, and ends once."""

@@ -1,0 +1,1 @@
+"""The mirror: events and reads become rows, and never go backwards."""

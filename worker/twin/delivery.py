@@ -1,0 +1,188 @@
+"""Webhook deliveries: signed, retried with back-off until 2xx, and spoilt on request.
+
+Modes (at `/_twin/delivery`): normal, hold (until flushed), drop, duplicate, shuffle, delay, bad_signature,
+old_timestamp; `share` is the part of the deliveries that is spoilt. Signatures use wall time at each send,
+because receivers check their age (Stripe docs "Receive Stripe events in your webhook endpoint").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from worker.twin.ids import Ids
+from worker.twin.resources.account import type_matches
+from worker.twin.store import Doc
+from worker.twin.world import World
+
+MODES = ("normal", "hold", "drop", "duplicate", "shuffle", "delay", "bad_signature", "old_timestamp")
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 120.0, 300.0)
+MAX_TRIES = 50
+AT_ONCE = 16
+RESPONSE_SECONDS = 10
+SHUFFLE_SECONDS = 0.2
+
+
+@dataclass
+class Delivery:
+    """One event on its way to one endpoint."""
+
+    event: str
+    type: str
+    endpoint: str
+    url: str
+    status: str = "waiting"
+    tries: int = 0
+    answers: list[int | str] = field(default_factory=list)
+    spoilt: str | None = None
+
+
+def signature(secret: str, payload: bytes, at: int) -> str:
+    """The `Stripe-Signature` header."""
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+class Deliveries:
+    """Takes events from the world and brings them to the endpoints."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ids = Ids(world.seed + 2)
+        self._session: aiohttp.ClientSession | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._held: list[Delivery] = []
+        self.mode: dict[str, Any] = {"mode": "normal", "share": 1.0, "delay_seconds": 0.0}
+        self.log: list[Delivery] = []
+
+    def take(self) -> None:
+        """Send off every event that happened since the last call."""
+        events, self._world.events.pending = self._world.events.pending, []
+        if not self._world.store["webhook_endpoint"].docs:
+            return
+        for event in events:
+            self._dispatch(event)
+
+    def _dispatch(self, event: Doc) -> None:
+        receivers = [
+            e
+            for e in self._world.store["webhook_endpoint"].docs.values()
+            if e["status"] == "enabled" and any(type_matches(event["type"], k) for k in e["enabled_events"])
+        ]
+        if not receivers:
+            return
+        event["pending_webhooks"] = len(receivers)
+        for endpoint in receivers:
+            self._world.undelivered.add(event["id"])
+            self._route(Delivery(event["id"], event["type"], endpoint["id"], endpoint["url"]))
+
+    def _route(self, delivery: Delivery) -> None:
+        self.log.append(delivery)
+        mode = str(self.mode["mode"])
+        spoil = mode != "normal" and self._ids.chance() < float(self.mode["share"])
+        delivery.spoilt = mode if spoil else None
+        if spoil and mode in ("hold", "shuffle"):
+            delivery.status = "held"
+            self._held.append(delivery)
+            if mode == "shuffle":
+                self._start(self._flush_later())
+        elif spoil and mode == "drop":
+            delivery.status = "dropped"
+        elif spoil and mode == "duplicate":
+            self._start(self._send(delivery))
+            copy = Delivery(
+                delivery.event, delivery.type, delivery.endpoint, delivery.url, spoilt="duplicate"
+            )
+            self.log.append(copy)
+            self._start(self._send(copy))
+        else:
+            wait = float(self.mode["delay_seconds"]) if spoil and mode == "delay" else 0.0
+            self._start(self._send(delivery, wait))
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _flush_later(self) -> None:
+        await asyncio.sleep(SHUFFLE_SECONDS)
+        self.flush()
+
+    def flush(self) -> int:
+        """Send what was held back; in shuffle mode in a random order."""
+        held, self._held = self._held, []
+        if self.mode["mode"] == "shuffle":
+            self._ids.shuffle(held)
+        for delivery in held:
+            self._start(self._send(delivery))
+        return len(held)
+
+    async def _send(self, delivery: Delivery, wait_seconds: float = 0.0) -> None:
+        await asyncio.sleep(wait_seconds)
+        while delivery.tries < MAX_TRIES:
+            async with self._slots:
+                delivery.status = "sending"
+                delivery.tries += 1
+                answer = await self._post(delivery)
+            delivery.answers.append(answer)
+            if isinstance(answer, int) and 200 <= answer < 300:
+                self._delivered(delivery)
+                return
+            delivery.status = "retrying"
+            await asyncio.sleep(RETRY_SECONDS[min(delivery.tries, len(RETRY_SECONDS)) - 1])
+        delivery.status = "failed"
+
+    def _delivered(self, delivery: Delivery) -> None:
+        delivery.status = "delivered"
+        self._world.undelivered.discard(delivery.event)
+        event = self._world.store["event"].docs.get(delivery.event)
+        if event is not None and event["pending_webhooks"] > 0:
+            event["pending_webhooks"] -= 1
+
+    async def _post(self, delivery: Delivery) -> int | str:
+        event = self._world.store["event"].docs[delivery.event]
+        payload = msgspec.json.format(msgspec.json.encode(event), indent=2)
+        secret = self._world.endpoint_secrets[delivery.endpoint]
+        at, first = int(time.time()), delivery.tries == 1
+        if first and delivery.spoilt == "old_timestamp":
+            at -= 3600
+        header = signature("wrong" if first and delivery.spoilt == "bad_signature" else secret, payload, at)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": header,
+            "User-Agent": "Stripe/1.0 (twin)",
+        }
+        try:
+            async with self._client().post(
+                delivery.url, data=payload, headers=headers, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return type(error).__name__
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        return self._session
+
+    def report(self) -> list[dict[str, Any]]:
+        """Every delivery with its state, oldest first."""
+        return [asdict(d) for d in self.log]
+
+    async def close(self) -> None:
+        """Stop sending."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
