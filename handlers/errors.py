@@ -4,8 +4,8 @@
 - 401: nobody knows who calls; 403: known, but not allowed; 404: no such thing
 - 402: the payment was declined, waits for the bank, or there is no way to pay
 - 409: well formed, but the present state does not allow it (account, quote, subscription, stop switch)
-- 422: well formed, but the values break a rule of the catalog, the policy or the use
-- 429: too many; 500: our fault; 502: Stripe said no; 503: Stripe or the database cannot answer
+- 422: well formed, but the values break a rule of the catalog, the policy, the use or Stripe's own
+- 429: too many; 500: our fault; 503: Stripe or the database cannot answer
 - 504: it was sent, and nobody knows the outcome yet
 """
 
@@ -91,19 +91,19 @@ STATUS: Final[Mapping[Code | DoorCode, int]] = {
     Code.REFUSED_BY_POLICY: 422,
     Code.SEATS_IN_USE: 422,
     Code.CONTACTS_IN_USE: 422,
+    Code.STRIPE_REFUSED: 422,
     Code.CHANGE_LIMIT_REACHED: 429,
     Code.RATE_LIMITED: 429,
     Code.CATALOG_INVALID: 500,
     Code.POLICY_INVALID: 500,
     Code.INTERNAL_ERROR: 500,
-    Code.STRIPE_REFUSED: 502,
     Code.STRIPE_UNAVAILABLE: 503,
     Code.DATABASE_UNAVAILABLE: 503,
     Code.OUTCOME_UNKNOWN: 504,
     DoorCode.TIMED_OUT: 504,
 }
 
-# How long a caller should wait before it repeats the same request.
+# How long a caller should wait before it repeats the same request, where repeating it can help.
 RETRY_AFTER_SECONDS: Final[Mapping[Code | DoorCode, int]] = {
     Code.IDEMPOTENCY_IN_PROGRESS: 1,
     Code.CHANGE_IN_PROGRESS: 5,
@@ -148,7 +148,7 @@ class ProblemDocument:
     def all_headers(self) -> dict[str, str]:
         """Return the problem's own headers, with `Retry-After` and `WWW-Authenticate` where they belong."""
         headers = dict(self.headers)
-        if self.code in RETRY_AFTER_SECONDS:
+        if self.retryable and self.code in RETRY_AFTER_SECONDS:
             headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS[self.code]))
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="prorata"'

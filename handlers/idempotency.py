@@ -68,12 +68,18 @@ def key_of(request: web.Request, route: Route) -> str | None:
 
 
 def hash_request(request: web.Request, raw_body: bytes) -> bytes:
-    """Return the fingerprint of method, address and body; the order of a body's names does not matter."""
+    """Return the fingerprint of method, path and body.
+
+    Neither the order of a body's names nor the query string matters: how long a caller waits for an answer
+    is no part of what it wishes.
+    """
     try:
         body = json.dumps(json.loads(raw_body), sort_keys=True).encode()
     except ValueError:
         body = raw_body
-    return hashlib.sha256(b"\n".join([request.method.encode(), request.raw_path.encode(), body])).digest()
+    return hashlib.sha256(
+        b"\n".join([request.method.encode(), request.rel_url.raw_path.encode(), body])
+    ).digest()
 
 
 async def answer_once(pool: Pool, settings: HttpSettings, route: Route, once: Once, work: Work) -> Answer:

@@ -23,8 +23,8 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# Asked every few seconds by machines: their lines would bury the others.
-_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
+# Asked every few seconds by machines, or logged by their own door: these lines would bury the others.
+_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", "/webhooks/stripe"})
 _IDS_OF_PATHS: Final = ("account_id", "quote_id", "change_id")
 
 

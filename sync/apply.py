@@ -16,6 +16,7 @@ from sync import clock, evidence, failpoints, pricing
 from sync.changes import call_key
 from sync.errors import Code
 from sync.evidence import Evidence, Seen
+from sync.failpoints import Failpoint
 from sync.gateway import Answer, StoredCall, StripeCallFailed, Verdict
 from sync.rules.terms import Terms
 from sync.states import LegState
@@ -57,13 +58,13 @@ async def send(work: Work, call: StoredCall) -> float:
     async with transaction(work.billing.pool) as conn:
         await call_store.mark_sent(conn, call.key)
         await work.move(conn, LegState.APPLYING, "send", {"key": call.key}, clean_read_at=None)
-        failpoints.reach("send.before_commit")
-    failpoints.reach("send.before_call")
+        failpoints.reach(Failpoint.SEND_BEFORE_COMMIT)
+    failpoints.reach(Failpoint.SEND_BEFORE_CALL)
     try:
         answer = await work.billing.gateway.send(call)
     except StripeCallFailed as error:
         return await _not_sent(work, call, error)
-    failpoints.reach("send.after_call")
+    failpoints.reach(Failpoint.SEND_AFTER_CALL)
     return await conclude(work, await _of_answer(work, answer), call, answer)
 
 
@@ -189,8 +190,8 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
             clean_read_at=None,
             ending=None,
         )
-        failpoints.reach("apply.before_commit")
-    failpoints.reach("apply.after_commit")
+        failpoints.reach(Failpoint.APPLY_BEFORE_COMMIT)
+    failpoints.reach(Failpoint.APPLY_AFTER_COMMIT)
     log.info(LogEvent.CHANGE_APPLIED, change_id=work.change_id, account_id=work.account.id)
     return GO_ON
 
@@ -239,8 +240,8 @@ async def _declined(work: Work, found: Evidence, call: StoredCall, answer: Answe
             unknown_since=None,
             clean_read_at=None,
         )
-        failpoints.reach("decline.before_commit")
-    failpoints.reach("decline.after_commit")
+        failpoints.reach(Failpoint.DECLINE_BEFORE_COMMIT)
+    failpoints.reach(Failpoint.DECLINE_AFTER_COMMIT)
     log.info(LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=found.decline_code)
     return GO_ON
 
@@ -296,8 +297,8 @@ async def void(work: Work) -> float:
         await call_store.insert(conn, call, work.change_id)
         await call_store.mark_sent(conn, call.key)
         await work.move(conn, LegState(work.leg.state), "void", {"attempt": attempt})
-        failpoints.reach("void.before_commit")
-    failpoints.reach("void.before_call")
+        failpoints.reach(Failpoint.VOID_BEFORE_COMMIT)
+    failpoints.reach(Failpoint.VOID_BEFORE_CALL)
     status, request_id = 200, None
     try:
         answer = await work.billing.gateway.send(call)
@@ -307,7 +308,7 @@ async def void(work: Work) -> float:
             status, request_id = error.failure.http_status or 400, error.failure.request_id
         else:
             status = 0
-    failpoints.reach("void.after_call")
+    failpoints.reach(Failpoint.VOID_AFTER_CALL)
     return await _after_void(work, call, status, request_id)
 
 

@@ -17,6 +17,7 @@ import structlog
 from sync import clock, failpoints, ids, pricing, quotes, requests
 from sync.billing import Billing
 from sync.errors import Code, Conflict, NotFound, Refused
+from sync.failpoints import Failpoint
 from sync.gateway import StoredCall
 from sync.quotes import amount, iso, require_admin, require_running
 from sync.rules.terms import PartialTerms, Terms
@@ -122,7 +123,7 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
             if account is not None:
                 require_running(account)
             await _insert(billing, conn, change, quote)
-            failpoints.reach("confirm.before_commit")
+            failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
     except asyncpg.UniqueViolationError as error:
         used_by = await store.id_of_quote(billing.pool, quote.id)
         if used_by is not None:
@@ -133,7 +134,7 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
             retryable=True,
         ) from error
     log.info(LogEvent.CHANGE_CONFIRMED, change_id=change.id, account_id=quote.account_id, quote_id=quote.id)
-    failpoints.reach("confirm.after_commit")
+    failpoints.reach(Failpoint.CONFIRM_AFTER_COMMIT)
     return change.id
 
 

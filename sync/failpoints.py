@@ -8,16 +8,37 @@ from __future__ import annotations
 
 import os
 import signal
-
-_armed: set[str] = set()
-
-
-def arm(names: set[str]) -> None:
-    """Arm these names for the rest of the process."""
-    _armed.update(names)
+from collections.abc import Iterable
+from enum import StrEnum
 
 
-def reach(name: str) -> None:
-    """Die here if this name is armed."""
-    if name in _armed:
+class Failpoint(StrEnum):
+    """Where a process can die; the name says between which two things."""
+
+    CONFIRM_BEFORE_COMMIT = "confirm.before_commit"
+    CONFIRM_AFTER_COMMIT = "confirm.after_commit"
+    SEND_BEFORE_COMMIT = "send.before_commit"
+    SEND_BEFORE_CALL = "send.before_call"
+    SEND_AFTER_CALL = "send.after_call"
+    APPLY_BEFORE_COMMIT = "apply.before_commit"
+    APPLY_AFTER_COMMIT = "apply.after_commit"
+    DECLINE_BEFORE_COMMIT = "decline.before_commit"
+    DECLINE_AFTER_COMMIT = "decline.after_commit"
+    VOID_BEFORE_COMMIT = "void.before_commit"
+    VOID_BEFORE_CALL = "void.before_call"
+    VOID_AFTER_CALL = "void.after_call"
+    SETTLE_BEFORE_COMMIT = "settle.before_commit"
+
+
+_armed: set[Failpoint] = set()
+
+
+def arm(names: Iterable[str]) -> None:
+    """Arm these names for the rest of the process. Raises ValueError for a name that does not exist."""
+    _armed.update(Failpoint(name) for name in names)
+
+
+def reach(point: Failpoint) -> None:
+    """Die here if this point is armed."""
+    if point in _armed:
         os.kill(os.getpid(), signal.SIGKILL)

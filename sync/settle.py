@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from sync import clock, failpoints, pricing
+from sync.failpoints import Failpoint
 from sync.changes import until
 from sync.pricing import Priced
 from sync.states import LegState
@@ -39,7 +40,7 @@ async def settle(work: Work) -> float:
             {"difference_minor": difference, "woken_by": "event" if work.leg.event_seen_at else "timer"},
             difference_minor=difference,
         )
-        failpoints.reach("settle.before_commit")
+        failpoints.reach(Failpoint.SETTLE_BEFORE_COMMIT)
     if why is not None:
         QUOTE_MISMATCH.inc()
         log.error(LogEvent.QUOTE_MISMATCHED, change_id=work.change_id, difference_minor=difference, why=why)

@@ -97,7 +97,7 @@ class Running:
 @asynccontextmanager
 async def started(settings: Settings, *, doors: bool, work: bool) -> AsyncIterator[Running]:
     """Start the halves asked for; on leaving, stop taking work, finish what was begun, close everything."""
-    failpoints.arm(set(settings.failpoints))
+    failpoints.arm(settings.failpoints)
     async with AsyncExitStack() as stack:
         name = "prorata-run" if doors and work else "prorata-serve" if doors else "prorata-work"
         billing = await stack.enter_async_context(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from handlers.errors import STATUS, code_of
@@ -47,14 +48,14 @@ def confirmed(change: Mapping[str, Any]) -> Answer:
 
 
 def _ended(change: Mapping[str, Any], state: str) -> Conflict:
-    """Return the problem of a change that ended without effect, with the change's own members."""
+    """Return the problem of a change that ended without effect, with the change's own members.
+
+    Only the reason of a failure is its end; a withdrawn change may still say what it had waited for.
+    """
     leg = change["now"] or change
-    code = code_of(leg.get("reason") or Code.QUOTE_USED)
-    if not 400 <= STATUS[code] < 500:
-        code = Code.QUOTE_USED
-    said = leg.get("detail") or code.sentence
-    return Conflict(
-        code,
-        f"The change is {state}: {said} Nothing was changed and nothing was charged. Ask for a new quote.",
-        extra=change,
-    )
+    reason = code_of(leg.get("reason") or Code.QUOTE_USED) if state == LegState.FAILED else Code.QUOTE_USED
+    code = reason if STATUS[reason] == HTTPStatus.PAYMENT_REQUIRED else Code.QUOTE_USED
+    said = (leg.get("detail") if state == LegState.FAILED else None) or f"The change is {state}."
+    if "nothing was charged" not in said.lower():
+        said = f"{said} Nothing was changed and nothing was charged."
+    return Conflict(code, f"{said} The quote is used up: ask for a new one.", extra=change)

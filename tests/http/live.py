@@ -13,7 +13,7 @@ from tests.flows.world import ADMIN, KEY, World, whole_world
 from tests.http.conftest import bearer
 from tests.http.description import Description
 
-TERMS = {"product": "marketing", "tier": "plus", "contact_limit": 2500, "seats": 4}
+TERMS: dict[str, Any] = {"product": "marketing", "tier": "plus", "contact_limit": 2500, "seats": 4}
 ACCOUNT = "/v1/accounts/{account_id}"
 
 

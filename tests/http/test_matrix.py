@@ -45,25 +45,26 @@ async def call(client: Client, name: str, headers: dict[str, str]) -> Any:
     """Call a route about things that do not exist, with an empty body."""
     method, path = name.split()
     path = path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0")
-    body = None if routes()[name].body is Nothing else {}
+    body: dict[str, Any] | None = None if routes()[name].body is Nothing else {}
     return await client.request(method, path, json=body, headers={"Idempotency-Key": "k", **headers})
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", ALLOWED)
 async def test_a_role_gets_as_far_as_it_may(
-    client: Client, keys: dict[str, dict[str, str]], name: str, role: Role
+    client: Client, keys: dict[str, dict[str, str]], role: Role
 ) -> None:
     """An allowed caller is stopped by the empty body or the unknown id, another one by its role."""
-    response = await call(client, name, keys[role])
+    found = {name: (await call(client, name, keys[role])).status for name in ALLOWED}
 
-    assert (response.status == 403) == (role not in ALLOWED[name])
-    assert response.status in (200, 400, 403, 404)
+    assert {name for name, status in found.items() if status != 403} == {
+        name for name, roles in ALLOWED.items() if role in roles
+    }
+    assert set(found.values()) <= {200, 400, 403, 404}
 
 
-@pytest.mark.parametrize("name", ALLOWED)
-async def test_without_a_key_nobody_gets_in(client: Client, name: str) -> None:
+async def test_without_a_key_nobody_gets_in(client: Client) -> None:
     """A caller without a key is refused before anything is read."""
-    response = await call(client, name, {})
+    for name in ALLOWED:
+        response = await call(client, name, {})
 
-    assert (response.status, (await problem(response))["code"]) == (401, "unauthenticated")
+        assert (response.status, (await problem(response))["code"]) == (401, "unauthenticated"), name

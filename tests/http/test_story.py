@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from tests.flows.world import ADMIN
 from tests.http.conftest import make_key
-from tests.http.live import ACCOUNT, ADMIN, TERMS, Live, living, new_account
+from tests.http.live import ACCOUNT, TERMS, Live, living, new_account
 
 
 @pytest.fixture
@@ -139,6 +141,23 @@ async def test_a_decline_is_a_402_with_the_change(live: Live) -> None:
     assert "nothing was charged" in declined["detail"].lower()
 
 
+async def test_a_change_that_waits_for_the_bank_can_be_withdrawn(live: Live) -> None:
+    """The confirm is a 202 with the bank's page; afterwards the quote is used up."""
+    await live.account(payment_method="pm_card_authenticationRequired")
+    _, quote = await live.quote(**TERMS)
+    waiting, change = await live.confirm(quote["id"])
+    path = "/v1/changes/{change_id}/withdraw"
+    _, withdrawn = await live.call("POST", path, {"actor": ADMIN}, change_id=change["id"])
+    status, used = await live.confirm(quote["id"])
+
+    assert (waiting, change["now"]["hosted_invoice_url"][:4], withdrawn["state"]) == (
+        202,
+        "http",
+        "withdrawn",
+    )
+    assert (status, used["code"], used["id"]) == (409, "quote_used", change["id"])
+
+
 async def test_only_the_primary_admin_may_quote_and_confirm(customer: Live) -> None:
     """Another actor is refused with the same code on both steps."""
     _, quote = await customer.quote(seats=6)
@@ -170,7 +189,7 @@ async def test_support_quotes_and_does_not_confirm(customer: Live) -> None:
     ],
 )
 async def test_a_wish_that_cannot_be_is_pointed_at(
-    customer: Live, terms: dict[str, object], status: int, code: str, pointer: str
+    customer: Live, terms: dict[str, Any], status: int, code: str, pointer: str
 ) -> None:
     """Shape errors are 400, broken rules 422, each with its pointer."""
     found, body = await customer.quote(**terms)

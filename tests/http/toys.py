@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -95,6 +95,4 @@ def _named(handler: Any, name: str) -> Any:
 
 
 def _resolved(handler: Any) -> Any:
-    from typing import get_type_hints
-
     return get_type_hints(handler)["call"]

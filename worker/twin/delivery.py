@@ -11,37 +11,21 @@ import asyncio
 import hashlib
 import hmac
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from worker.twin.ids import Ids
+from worker.twin.lanes import Delivery, Lane
 from worker.twin.resources.account import type_matches
 from worker.twin.store import Doc
 from worker.twin.world import World
 
 MODES = ("normal", "hold", "drop", "duplicate", "shuffle", "delay", "bad_signature", "old_timestamp")
-RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 120.0, 300.0)
-MAX_TRIES = 50
-AT_ONCE = 16
 RESPONSE_SECONDS = 10
 SHUFFLE_SECONDS = 0.2
-
-
-@dataclass
-class Delivery:
-    """One event on its way to one endpoint."""
-
-    event: str
-    type: str
-    endpoint: str
-    url: str
-    status: str = "waiting"
-    tries: int = 0
-    answers: list[int | str] = field(default_factory=list)
-    spoilt: str | None = None
 
 
 def signature(secret: str, payload: bytes, at: int) -> str:
@@ -57,9 +41,9 @@ class Deliveries:
         self._world = world
         self._ids = Ids(world.seed + 2)
         self._session: aiohttp.ClientSession | None = None
-        self._running: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._lanes: dict[str, Lane] = {}
         self._held: list[Delivery] = []
+        self._timer: asyncio.TimerHandle | None = None
         self.mode: dict[str, Any] = {"mode": "normal", "share": 1.0, "delay_seconds": 0.0}
         self.log: list[Delivery] = []
 
@@ -90,58 +74,38 @@ class Deliveries:
         spoil = mode != "normal" and self._ids.chance() < float(self.mode["share"])
         delivery.spoilt = mode if spoil else None
         if spoil and mode in ("hold", "shuffle"):
-            delivery.status = "held"
-            self._held.append(delivery)
-            if mode == "shuffle":
-                self._start(self._flush_later())
+            self._hold(delivery, soon=mode == "shuffle")
         elif spoil and mode == "drop":
             delivery.status = "dropped"
-        elif spoil and mode == "duplicate":
-            self._start(self._send(delivery))
-            copy = Delivery(
-                delivery.event, delivery.type, delivery.endpoint, delivery.url, spoilt="duplicate"
-            )
-            self.log.append(copy)
-            self._start(self._send(copy))
         else:
-            wait = float(self.mode["delay_seconds"]) if spoil and mode == "delay" else 0.0
-            self._start(self._send(delivery, wait))
+            self._send(delivery, float(self.mode["delay_seconds"]) if spoil and mode == "delay" else 0.0)
+        if spoil and mode == "duplicate":
+            twice = replace(delivery, answers=[])
+            self.log.append(twice)
+            self._send(twice)
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _flush_later(self) -> None:
-        await asyncio.sleep(SHUFFLE_SECONDS)
-        self.flush()
+    def _hold(self, delivery: Delivery, *, soon: bool) -> None:
+        delivery.status = "held"
+        self._held.append(delivery)
+        if soon and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SHUFFLE_SECONDS, self.flush)
 
     def flush(self) -> int:
         """Send what was held back; in shuffle mode in a random order."""
-        held, self._held = self._held, []
+        held, self._held, self._timer = self._held, [], None
         if self.mode["mode"] == "shuffle":
             self._ids.shuffle(held)
         for delivery in held:
-            self._start(self._send(delivery))
+            self._send(delivery)
         return len(held)
 
-    async def _send(self, delivery: Delivery, wait_seconds: float = 0.0) -> None:
-        await asyncio.sleep(wait_seconds)
-        while delivery.tries < MAX_TRIES:
-            async with self._slots:
-                delivery.status = "sending"
-                delivery.tries += 1
-                answer = await self._post(delivery)
-            delivery.answers.append(answer)
-            if isinstance(answer, int) and 200 <= answer < 300:
-                self._delivered(delivery)
-                return
-            delivery.status = "retrying"
-            await asyncio.sleep(RETRY_SECONDS[min(delivery.tries, len(RETRY_SECONDS)) - 1])
-        delivery.status = "failed"
+    def _send(self, delivery: Delivery, wait_seconds: float = 0.0) -> None:
+        lane = self._lanes.get(delivery.endpoint)
+        if lane is None:
+            lane = self._lanes[delivery.endpoint] = Lane(self._post, self._delivered)
+        lane.put(delivery, wait_seconds)
 
     def _delivered(self, delivery: Delivery) -> None:
-        delivery.status = "delivered"
         self._world.undelivered.discard(delivery.event)
         event = self._world.store["event"].docs.get(delivery.event)
         if event is not None and event["pending_webhooks"] > 0:
@@ -181,8 +145,9 @@ class Deliveries:
 
     async def close(self) -> None:
         """Stop sending."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+        for lane in self._lanes.values():
+            await lane.close()
         if self._session is not None:
             await self._session.close()

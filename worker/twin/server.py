@@ -71,6 +71,11 @@ def _fresh(settings: TwinSettings, base_url: str = "") -> Twin:
     return Twin(world, keys, Deliveries(world), draws=Ids(settings.seed + 3))
 
 
+def _forget(settings: TwinSettings) -> None:
+    if settings.persist_path is not None:
+        Path(settings.persist_path).unlink(missing_ok=True)
+
+
 def _ensure_endpoint(world: World, url: str, secret: str | None) -> None:
     known = [e for e in world.store["webhook_endpoint"].docs.values() if e["url"] == url]
     if not known:
@@ -87,8 +92,7 @@ def make_app(settings: TwinSettings) -> web.Application:
     async def reset(request: web.Request) -> web.Response:
         twin = app[TWIN]
         await twin.deliveries.close()
-        if settings.persist_path is not None:
-            Path(settings.persist_path).unlink(missing_ok=True)
+        _forget(settings)
         fresh = _fresh(settings, twin.world.base_url)
         twin.world, twin.keys, twin.deliveries, twin.faults = (
             fresh.world,
