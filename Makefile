@@ -35,13 +35,13 @@ check: $(STAMP) ## lint, format, types and import contracts
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(STAMP) ## the figures, on this machine
-	@$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
+	@$(BIN)/python -m pytest -m benchmark --timeout 0 -s tests/benchmarks $(ARGS)
 
 proof: $(STAMP) ## kills, fuzz and simulation at size: make proof SECONDS=60
 	@if [ -e tests/proof.py ] || [ -e tests/proof/__main__.py ]; then \
 		$(BIN)/python -m tests.proof --seconds $(SECONDS); \
 	else \
-		$(BIN)/python -m pytest -m proof $(ARGS) || [ $$? -eq 5 ]; \
+		$(BIN)/python -m pytest -m proof --timeout 0 $(ARGS) || [ $$? -eq 5 ]; \
 	fi
 
 lock: $(BIN)/uv ## resolve the dependencies again into requirements/*.lock

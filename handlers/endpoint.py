@@ -33,8 +33,6 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def serve(request: web.Request) -> web.Response:
         try:
             answer = await _answer(route, request)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             answer = failure_answer(request, error)
         return answer.response()

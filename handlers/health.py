@@ -6,7 +6,6 @@ is shown, but it is no reason to turn requests away.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -67,7 +66,5 @@ async def _ask(ready: AskReady, seconds: float) -> Readiness:
 
     try:
         return await within(seconds, ask())
-    except asyncio.CancelledError:
-        raise
     except Exception as error:
         return Readiness({"database": f"no answer ({type(error).__name__})"})

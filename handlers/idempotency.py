@@ -20,9 +20,9 @@ from aiohttp import web
 
 from handlers.patience import within
 from handlers.registry import Answer, HttpSettings, Idempotency, Route
-from sync.errors import BadInput, Code, Conflict, DatabaseTrouble, Problem
+from sync.errors import BadInput, Code, Conflict, Problem
 from sync.store import idempotency as store
-from sync.store.db import Failure, Pool, classify
+from sync.store.db import Pool
 from sync.store.idempotency import AnswerRow
 from sync.telemetry import LogEvent
 
@@ -147,9 +147,7 @@ async def _quietly(settings: HttpSettings, work: Coroutine[Any, Any, None]) -> N
     """Run a last write whose failure must not hide the answer: the claim's lease frees the key anyway."""
     try:
         await within(settings.database_seconds, work)
-    except Exception as error:
-        if classify(error) is Failure.FATAL and not isinstance(error, DatabaseTrouble):
-            raise
+    except Exception as error:  # whatever it is, what was done must be said
         log.warning(LogEvent.ANSWER_FORGOTTEN, error_class=type(error).__name__)
 
 

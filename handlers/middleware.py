@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import structlog
@@ -48,8 +47,6 @@ async def last_resort(request: web.Request, handler: Handler) -> web.StreamRespo
     """Turn whatever nobody answered, aiohttp's own refusals too, into a problem document."""
     try:
         return await handler(request)
-    except asyncio.CancelledError:
-        raise
     except web.HTTPException as error:
         if error.status < 400:
             raise

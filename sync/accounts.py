@@ -8,10 +8,11 @@ from typing import Any
 
 from sync import requests
 from sync.billing import Billing
+from sync.contract import amount, iso
 from sync.errors import Code, Conflict, NotFound, Refused
 from sync.gateway import StoredCall, StripeCallFailed, Verdict
 from sync.mirror_rows import InvoiceRow, SubscriptionRow
-from sync.quotes import amount, iso, require_account
+from sync.quotes import require_account
 from sync.rules.terms import Terms
 from sync.states import Leg
 from sync.store import accounts as store
@@ -49,7 +50,9 @@ async def create(billing: Billing, new: NewAccount) -> dict[str, Any]:
     for an unknown customer to link, and StripeTrouble.
     """
     if new.currency not in billing.catalog.currencies:
-        raise Refused(Code.CURRENCY_MISMATCH, f"Nothing is sold in {new.currency.upper()}. Nothing was created.")
+        raise Refused(
+            Code.CURRENCY_MISMATCH, f"Nothing is sold in {new.currency.upper()}. Nothing was created."
+        )
     linked = await billing.gateway.customer(new.stripe_customer_id) if new.stripe_customer_id else None
     if linked is not None:
         _check_linked(linked, new)
@@ -71,7 +74,7 @@ def _check_linked(customer: Customer, new: NewAccount) -> None:
     if customer.currency not in (None, new.currency):
         raise Refused(
             Code.CURRENCY_MISMATCH,
-            f"Customer {customer.id} is billed in {str(customer.currency).upper()}, not in {new.currency.upper()}.",
+            f"Customer {customer.id} is billed in {customer.currency}, not in {new.currency}.",
         )
 
 
@@ -157,11 +160,15 @@ async def _view(billing: Billing, account: AccountRow) -> dict[str, Any]:
         "terms_after_renewal": after.to_json() if after else None,
         "entitled": entitled.to_json() if entitled else None,
         "usage": {"contacts": account.contacts_in_use, "seats": account.seats_in_use},
-        "next_invoice": _next_invoice(billing, account, after, mirrored.period_end_unix if mirrored else None),
+        "next_invoice": _next_invoice(
+            billing, account, after, mirrored.period_end_unix if mirrored else None
+        ),
         "open_legs": [_leg_json(leg) for leg in legs],
         "findings": [],
         "payment_method": {"present": has_card},
-        "parked": {"at": iso(account.parked_at), "reason": account.parked_reason} if account.parked_at else None,
+        "parked": {"at": iso(account.parked_at), "reason": account.parked_reason}
+        if account.parked_at
+        else None,
         "created_at": iso(account.created_at),
     }
 

@@ -43,7 +43,7 @@ async def advance(billing: Billing, change_id: str) -> None:
 
 
 async def _run(work: Work) -> float | None:
-    """Step until the change has ended or waits; returns the seconds to wait, None when it is out of our hands."""
+    """Step until the change has ended or waits; returns the seconds to wait, None when we lost it."""
     try:
         wait = apply.GO_ON
         while wait == apply.GO_ON and work.leg.ended_at is None:

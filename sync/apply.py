@@ -96,7 +96,9 @@ async def _not_sent(work: Work, call: StoredCall, error: StripeCallFailed) -> fl
                 detail=f"{failure.message} Nothing was charged.",
                 unknown_since=None,
             )
-        log.info(LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=failure.decline_code or failure.code)
+        log.info(
+            LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=failure.decline_code or failure.code
+        )
         return GO_ON
     await _note_unknown(work, failure.message)
     return min(RETRY_SECONDS * work.leg.attempts, 30.0)
@@ -210,7 +212,7 @@ async def _await_payment(work: Work, found: Evidence, call: StoredCall, answer: 
             "await_payment",
             {"invoice": invoice.id},
             reason=Code.PAYMENT_ACTION_REQUIRED,
-            detail="The bank wants the payer to confirm; open the invoice's page. Nothing was charged so far.",
+            detail="The bank wants the payer to confirm on the invoice's page. Nothing was charged so far.",
             stripe_invoice_id=invoice.id,
             hosted_invoice_url=invoice.hosted_invoice_url,
             payable_until=found.payable_until,
@@ -315,7 +317,9 @@ async def void(work: Work) -> float:
 async def _void_call(work: Work) -> tuple[int, StoredCall]:
     """The next void under its key: a definite no is stored at Stripe, so another try needs another key."""
     attempt = 1
-    while (row := await call_store.get(work.billing.pool, call_key(work.change_id, "void", attempt))) is not None:
+    while (
+        row := await call_store.get(work.billing.pool, call_key(work.change_id, "void", attempt))
+    ) is not None:
         if row.answered_at is None:
             return attempt, row.call
         attempt += 1
@@ -334,7 +338,9 @@ async def _after_void(work: Work, call: StoredCall, status: int, request_id: str
             await work.move(conn, ending, "end", {"invoice": invoice.id})
         elif invoice.status == "paid":
             # Paid while we were taking it back: the change happened, and the account gets what it paid for.
-            await work.move(conn, LegState(work.leg.state), "paid_after_all", {"invoice": invoice.id}, ending=None)
+            await work.move(
+                conn, LegState(work.leg.state), "paid_after_all", {"invoice": invoice.id}, ending=None
+            )
         else:
             return RETRY_SECONDS
     return GO_ON

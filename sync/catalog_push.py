@@ -88,7 +88,9 @@ async def _newest_versions(billing: Billing, slots: Sequence[Slot]) -> dict[Slot
     while asked:
         prices = await billing.gateway.prices([slot.lookup_key(version) for slot in asked])
         by_key = {price.lookup_key: price for price in prices}
-        newer = {slot: by_key[slot.lookup_key(version)] for slot in asked if slot.lookup_key(version) in by_key}
+        newer = {
+            slot: by_key[slot.lookup_key(version)] for slot in asked if slot.lookup_key(version) in by_key
+        }
         found |= {slot: (version, price) for slot, price in newer.items()}
         version, asked = version + 1, list(newer)
     return found

@@ -7,19 +7,20 @@ it to Stripe. Everything here can be repeated: the same quote confirmed twice is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import structlog
 
-from sync import clock, failpoints, ids, pricing, quotes, requests
+from sync import change_views, clock, failpoints, ids, pricing, quotes, requests
 from sync.billing import Billing
+from sync.contract import quote_json
 from sync.errors import Code, Conflict, NotFound, Refused
 from sync.failpoints import Failpoint
 from sync.gateway import StoredCall
-from sync.quotes import amount, iso, require_admin, require_running
+from sync.quotes import require_admin, require_running
 from sync.rules.terms import PartialTerms, Terms
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
@@ -27,7 +28,7 @@ from sync.store import calls as call_store
 from sync.store import catalog_prices
 from sync.store import changes as store
 from sync.store.accounts import AccountRow
-from sync.store.changes import ChangeRow, LegRow
+from sync.store.changes import ChangeRow
 from sync.store.db import Connection, transaction
 from sync.store.jobs import Job, enqueue
 from sync.store.quotes import QuoteRow
@@ -35,22 +36,16 @@ from sync.telemetry import LogEvent
 
 log = structlog.get_logger()
 
-WORKING = (LegState.CONFIRMED, LegState.APPLYING)
-POLL_SECONDS = 0.03
-POLL_SECONDS_MOST = 0.25
-
 
 def call_key(change_id: str, step: str, attempt: int = 1) -> str:
-    """The idempotency key of a step. A fresh attempt class needs a new decision by a person, never a retry."""
+    """The idempotency key of a step. A fresh attempt needs a new decision, never just a retry."""
     return f"change:{change_id}:{Leg.NOW}:{step}:{attempt}"
 
 
 # ---- confirm
 
 
-async def confirm(
-    billing: Billing, quote_id: str, actor_id: str, *, wait_seconds: float
-) -> dict[str, Any]:
+async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_seconds: float) -> dict[str, Any]:
     """Turn a quote into a change, and wait a little for its outcome; returns the change of the contract.
 
     Raises Refused (not_billing_admin, the quote's own refusals), Conflict (quote_expired, quote_stale with
@@ -64,7 +59,7 @@ async def confirm(
     if change_id is None:
         await _check(billing, account, quote)
         change_id = await _commit(billing, quote, actor_id)
-    return await get(billing, change_id, wait_seconds=wait_seconds, until_applied=True)
+    return await change_views.get(billing, change_id, wait_seconds=wait_seconds, until_applied=True)
 
 
 async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None:
@@ -94,16 +89,14 @@ async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None
         raise await _stale(billing, account, quote, Code.QUOTE_STALE, reason)
 
 
-async def _stale(
-    billing: Billing, account: AccountRow, quote: QuoteRow, code: Code, reason: str
-) -> Conflict:
+async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: Code, reason: str) -> Conflict:
     """The refusal with a fresh quote for the same wish, so that the admin can decide at once."""
     wish = quote.now_terms or {}
     fresh = await quotes.make(billing, account, quote.actor_id, _as_wish(wish))
     return Conflict(
         code,
-        f"{reason.rstrip('.')}. Nothing was charged; look at the new amounts in `new_quote` and confirm those.",
-        extra={"new_quote": quotes.to_json(fresh)},
+        f"{reason.rstrip('.')}. Nothing was charged; `new_quote` has the amounts of now: confirm those.",
+        extra={"new_quote": quote_json(fresh)},
     )
 
 
@@ -162,111 +155,6 @@ def _send_call(change_id: str, quote: QuoteRow) -> StoredCall:
     return StoredCall(call_key(change_id, "send"), "send", "POST", path, body)
 
 
-# ---- look
-
-
-async def get(
-    billing: Billing, change_id: str, *, wait_seconds: float = 0, until_applied: bool = False
-) -> dict[str, Any]:
-    """The change as it is now, after waiting up to `wait_seconds` for its outcome. Raises NotFound."""
-    change = await store.get(billing.pool, change_id)
-    if change is None:
-        raise NotFound(Code.NOT_FOUND, f"There is no change {change_id!r}.")
-    await _wait(billing, change_id, wait_seconds, until_applied)
-    return (await _views(billing, [change]))[0]
-
-
-async def _wait(billing: Billing, change_id: str, wait_seconds: float, until_applied: bool) -> None:
-    """Poll the leg with a growing pause. Waiting for a payer's bank is pointless, so that ends it too."""
-    pending = WORKING if until_applied else (*WORKING, LegState.APPLIED)
-    deadline = asyncio.get_running_loop().time() + wait_seconds
-    pause = POLL_SECONDS
-    while True:
-        leg = await store.leg(billing.pool, change_id, Leg.NOW)
-        if leg is None or leg.state not in pending or asyncio.get_running_loop().time() >= deadline:
-            return
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.3, POLL_SECONDS_MOST)
-
-
-async def list_changes(
-    billing: Billing, *, account_id: str | None, limit: int, starting_after: str | None
-) -> tuple[list[dict[str, Any]], bool]:
-    """A page of changes, newest first, and whether there are more."""
-    rows = await store.page(billing.pool, limit + 1, account_id, starting_after)
-    return await _views(billing, rows[:limit]), len(rows) > limit
-
-
-async def _views(billing: Billing, rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
-    change_ids = [row.id for row in rows]
-    legs = await store.legs(billing.pool, change_ids)
-    steps = await store.steps(billing.pool, change_ids)
-    accounts = {row.account_id for row in rows}
-    found = [await account_store.get(billing.pool, account_id) for account_id in sorted(accounts)]
-    by_account = {account.id: account for account in found if account}
-    return [_view(row, legs, steps, by_account[row.account_id]) for row in rows]
-
-
-def _view(
-    row: ChangeRow, legs: Sequence[LegRow], steps: Sequence[dict[str, Any]], account: AccountRow
-) -> dict[str, Any]:
-    mine = {leg.leg: leg for leg in legs if leg.change_id == row.id}
-    now, renewal = mine.get(Leg.NOW), mine.get(Leg.AT_RENEWAL)
-    return {
-        "id": row.id,
-        "quote_id": row.quote_id,
-        "account_id": row.account_id,
-        "actor": row.actor_id,
-        "now": _now_json(now, account.currency) if now else None,
-        "at_renewal": {
-            "state": renewal.state,
-            "effective_on": iso(renewal.effective_on),
-            "terms": renewal.terms,
-        }
-        if renewal
-        else None,
-        "state": _overall(now, renewal),
-        "stripe_subscription_id": account.stripe_subscription_id,
-        "created_at": iso(row.created_at),
-        "settled_at": iso(now.settled_at) if now else None,
-        "steps": [_step_json(step) for step in steps if step["change_id"] == row.id],
-    }
-
-
-def _now_json(leg: LegRow, currency: str) -> dict[str, Any]:
-    return {
-        "state": leg.state,
-        "reason": Code.OUTCOME_UNKNOWN if leg.unknown_since else leg.reason,
-        "detail": leg.detail,
-        "terms": leg.terms,
-        "quoted": amount(leg.quoted_minor, currency),
-        "charged": amount(leg.charged_minor, currency),
-        "difference_minor": leg.difference_minor,
-        "stripe_invoice_id": leg.stripe_invoice_id,
-        "hosted_invoice_url": leg.hosted_invoice_url if leg.state == LegState.AWAITING_PAYMENT else None,
-        "payable_until": iso(leg.payable_until),
-    }
-
-
-def _overall(now: LegRow | None, renewal: LegRow | None) -> str:
-    """The open leg's state; of a finished change, the now-leg's end."""
-    for leg in (now, renewal):
-        if leg is not None and leg.ended_at is None:
-            return leg.state
-    last = now or renewal
-    return last.state if last else LegState.SETTLED
-
-
-def _step_json(step: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "at": iso(step["at"]),
-        "leg": step["leg"],
-        "step": step["step"],
-        "state": step["state"],
-        "detail": step["detail"],
-    }
-
-
 # ---- withdraw, and what events do
 
 
@@ -306,8 +194,8 @@ async def _wait_for_end(billing: Billing, change_id: str, seconds: float = 10) -
         leg = await store.leg(billing.pool, change_id, Leg.NOW)
         if leg is None or leg.ended_at is not None:
             break
-        await asyncio.sleep(POLL_SECONDS_MOST)
-    return await get(billing, change_id)
+        await asyncio.sleep(change_views.POLL_SECONDS_MOST)
+    return await change_views.get(billing, change_id)
 
 
 async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
@@ -317,13 +205,8 @@ async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
 
 
 async def enqueue_due(billing: Billing, limit: int = 500) -> int:
-    """Enqueue every change whose next attempt is due: lost jobs, dead workers, deadlines. Returns how many."""
+    """Enqueue every change that is due: lost jobs, dead workers, deadlines. Returns how many."""
     async with transaction(billing.pool) as conn:
         change_ids = await store.due(conn, limit)
         await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id} for change_id in change_ids])
     return len(change_ids)
-
-
-def until(moment: datetime | None) -> float:
-    """Seconds from now until a moment, at least 0; none is 0."""
-    return max(0.0, (moment - clock.wall()).total_seconds()) if moment else 0.0

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from sync.billing import Billing
-from sync.quotes import amount, require_account
+from sync.contract import amount
+from sync.quotes import require_account
 from sync.rules import proration
 from sync.rules.items import Item
 from sync.rules.planner import plan as make_plan

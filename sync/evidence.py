@@ -83,10 +83,8 @@ async def of_creation(gateway: Gateway, subscription: Subscription) -> Evidence:
     return Evidence(Seen.APPLIED, subscription, invoice if isinstance(invoice, Invoice) else None)
 
 
-async def _invoice_of_update(
-    gateway: Gateway, subscription: Subscription, since_unix: int
-) -> Invoice | None:
-    """The update's own invoice: usually the latest one; after a renewal, one of those made since the quote."""
+async def _invoice_of_update(gateway: Gateway, subscription: Subscription, since_unix: int) -> Invoice | None:
+    """The update's own invoice: usually the latest; after a renewal, one of those made since the quote."""
     latest = subscription.latest_invoice
     if isinstance(latest, Invoice) and _made_by_update(latest, since_unix):
         return latest

@@ -255,7 +255,12 @@ def _next(amount_minor: int, on_unix: int) -> dict[str, Any]:
 
 
 async def repeat_preview(
-    billing: Billing, book: PriceBook, *, subscription_id: str | None, params: Body, proration_unix: int | None
+    billing: Billing,
+    book: PriceBook,
+    *,
+    subscription_id: str | None,
+    params: Body,
+    proration_unix: int | None,
 ) -> Priced:
     """The same immediate preview once more, for confirm. A refusal by Stripe means that the state moved."""
     if subscription_id and proration_unix is not None:
@@ -266,5 +271,7 @@ async def repeat_preview(
         return priced(await billing.gateway.preview(body), book, proration_unix)
     except StripeCallFailed as error:
         if error.failure.verdict in (Verdict.REFUSED, Verdict.MISSING):
-            raise Conflict(Code.QUOTE_STALE, f"Stripe no longer prices this change: {error.failure.message}") from error
+            raise Conflict(
+                Code.QUOTE_STALE, f"Stripe no longer prices this change: {error.failure.message}"
+            ) from error
         raise

@@ -7,13 +7,14 @@ fingerprint of the state. It takes no lock: confirm checks whether all of it sti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from sync import clock, gates, ids, pricing
 from sync.billing import Billing
+from sync.contract import quote_json
 from sync.errors import Code, Conflict, NotFound, Problem, Refused
 from sync.gateway import StripeCallFailed, Verdict
 from sync.pricing import Offer, State
@@ -39,12 +40,12 @@ async def create(billing: Billing, account_id: str, actor_id: str, wanted: Parti
     and StripeTrouble. What a rule or the state of the subscription forbids is a quote with refusals.
     """
     row = await make(billing, await require_account(billing, account_id), actor_id, wanted)
-    return to_json(row)
+    return quote_json(row)
 
 
 async def get(billing: Billing, quote_id: str) -> dict[str, Any]:
     """A stored quote. Raises NotFound."""
-    return to_json(await require(billing, quote_id))
+    return quote_json(await require(billing, quote_id))
 
 
 async def require(billing: Billing, quote_id: str) -> QuoteRow:
@@ -142,9 +143,7 @@ def _not_yet(plan: Plan) -> list[Problem]:
     return [Problem("/terms", Code.NEEDS_REQUEST, detail)]
 
 
-async def _offer(
-    billing: Billing, account: AccountRow, state: State, plan: Plan, book: PriceBook
-) -> Offer:
+async def _offer(billing: Billing, account: AccountRow, state: State, plan: Plan, book: PriceBook) -> Offer:
     entries = plan.amendment.as_stripe_items()
     behavior = str(plan.payment_behavior)
     try:
@@ -211,58 +210,9 @@ def _estimate_difference(plan: Plan, state: State, offer: Offer, book: PriceBook
     )
     at = state.now_unix if state.subscription else start
     estimate = proration.estimate(items, amend(items, plan.amendment), book.amounts(), start, end, at)
-    previewed: int = sum(line["amount_minor"] for line in offer.now.lines if line["kind"] in ("credit", "charge"))
+    previewed: int = sum(
+        line["amount_minor"] for line in offer.now.lines if line["kind"] in ("credit", "charge")
+    )
     difference = previewed - estimate.total_minor
     ESTIMATE_DIFFERENCE_MINOR.observe(abs(difference))
     return difference
-
-
-# ---- the shape of the public contract
-
-
-def amount(minor: int | None, currency: str) -> dict[str, Any] | None:
-    """An amount as the contract writes it."""
-    return None if minor is None else {"amount_minor": minor, "currency": currency}
-
-
-def to_json(row: QuoteRow) -> dict[str, Any]:
-    """The quote of the public contract. Amounts are null where a refusal stopped the pricing."""
-    money = row.currency
-    next_invoice = row.next_invoice
-    return {
-        "id": row.id,
-        "account_id": row.account_id,
-        "current": row.current_terms,
-        "now": row.now_terms,
-        "at_renewal": row.renewal_terms,
-        "self_serve": row.self_serve,
-        "refusals": row.refusals,
-        "due_today": amount(row.due_today_minor, money),
-        "to_balance": amount(row.to_balance_minor, money),
-        "due_today_lines": [_line_json(line, money) for line in row.lines],
-        "from_now_on": None
-        if row.from_now_on_minor is None
-        else {"amount": amount(row.from_now_on_minor, money), "interval": row.from_now_on_interval},
-        "next_invoice": None
-        if next_invoice is None
-        else {
-            "amount": amount(next_invoice["amount_minor"], money),
-            "on": iso(datetime.fromtimestamp(next_invoice["on_unix"], UTC)),
-            "why": next_invoice["why"],
-        },
-        "estimate_difference_minor": row.estimate_difference_minor,
-        "proration_date": row.proration_unix,
-        "expires_at": iso(row.expires_at),
-        "created_at": iso(row.created_at),
-        "fingerprint": row.fingerprint,
-    }
-
-
-def _line_json(line: dict[str, Any], currency: str) -> dict[str, Any]:
-    names = ("description", "amount_minor", "quantity", "price_lookup_key", "period", "kind")
-    return {**{name: line[name] for name in names}, "currency": currency}
-
-
-def iso(moment: datetime | None) -> str | None:
-    """A moment as the contract writes it: UTC, ISO 8601, to the second."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -90,9 +90,7 @@ def marked(body: Body, change_id: str) -> Body:
 # ---- accounts
 
 
-def customer(
-    account_id: str, *, email: str, name: str, locale: str, payment_method: str | None
-) -> Body:
+def customer(account_id: str, *, email: str, name: str, locale: str, payment_method: str | None) -> Body:
     """A new customer; a payment method becomes its default at once."""
     body: Body = {
         "email": email,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from sync import clock, failpoints, pricing
 from sync.failpoints import Failpoint
-from sync.changes import until
 from sync.pricing import Priced
 from sync.states import LegState
 from sync.store import accounts as account_store
@@ -27,7 +26,7 @@ PATIENCE = timedelta(seconds=10)
 async def settle(work: Work) -> float:
     """The step of a leg that is applied."""
     applied_at = work.leg.applied_at or clock.wall()
-    if work.leg.event_seen_at is None and (wait := until(applied_at + PATIENCE)) > 0:
+    if work.leg.event_seen_at is None and (wait := _seconds_until(applied_at + PATIENCE)) > 0:
         return wait
     difference, why = await _compare(work)
     async with transaction(work.billing.pool) as conn:
@@ -48,6 +47,10 @@ async def settle(work: Work) -> float:
     return GO_ON
 
 
+def _seconds_until(moment: datetime) -> float:
+    return max(0.0, (moment - clock.wall()).total_seconds())
+
+
 async def _compare(work: Work) -> tuple[int, str | None]:
     """Charged minus quoted in minor units, and a sentence if the invoice is not what was promised."""
     promised = pricing.promised(work.quote)
@@ -60,4 +63,3 @@ async def _compare(work: Work) -> tuple[int, str | None]:
     difference = charged.due_today_minor - promised.due_today_minor
     moved = charged.differs_from(promised)
     return difference, f"the invoice differs from the quote in {moved}" if moved else None
-

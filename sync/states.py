@@ -46,12 +46,27 @@ ENDED = frozenset({_S.SETTLED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDE
 # From a state to those that may follow. A state may follow itself: a retry, a note, another clean read.
 MOVES: dict[LegState, frozenset[LegState]] = {
     _S.CONFIRMED: frozenset({_S.APPLYING, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN}),
-    _S.APPLYING: frozenset({
-        _S.APPLYING, _S.AWAITING_PAYMENT, _S.APPLIED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDED,
-    }),
-    _S.AWAITING_PAYMENT: frozenset({
-        _S.AWAITING_PAYMENT, _S.APPLIED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDED,
-    }),
+    _S.APPLYING: frozenset(
+        {
+            _S.APPLYING,
+            _S.AWAITING_PAYMENT,
+            _S.APPLIED,
+            _S.FAILED,
+            _S.EXPIRED,
+            _S.WITHDRAWN,
+            _S.SUPERSEDED,
+        }
+    ),
+    _S.AWAITING_PAYMENT: frozenset(
+        {
+            _S.AWAITING_PAYMENT,
+            _S.APPLIED,
+            _S.FAILED,
+            _S.EXPIRED,
+            _S.WITHDRAWN,
+            _S.SUPERSEDED,
+        }
+    ),
     _S.APPLIED: frozenset({_S.SETTLED}),
     _S.SCHEDULED: frozenset({_S.APPLIED, _S.WITHDRAWN, _S.REPLACED}),
     **{state: frozenset() for state in ENDED},

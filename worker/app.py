@@ -53,8 +53,10 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def billing_for(settings: Settings, *, application_name: str, connections: int) -> AsyncIterator[Billing]:
-    """Everything a flow needs, opened from the settings and closed again. Raises DatabaseTrouble, BadInput."""
+async def billing_for(
+    settings: Settings, *, application_name: str, connections: int
+) -> AsyncIterator[Billing]:
+    """Everything a flow needs, opened and closed again. Raises DatabaseTrouble, BadInput."""
     pool = await create_pool(
         database_url(settings), min_size=2, max_size=connections, application_name=application_name
     )
@@ -155,9 +157,7 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
     """Inbox, refresh list and jobs, each in its own task; on leaving, each finishes what it holds."""
     stop = asyncio.Event()
     applier, refresh = applier_for(settings, billing, stored)
-    jobs = Jobs(
-        database_url(settings), billing, catch_up=catch_up_for(settings, billing, stored).run_once
-    )
+    jobs = Jobs(database_url(settings), billing, catch_up=catch_up_for(settings, billing, stored).run_once)
     await inbox.ensure_partitions(billing.pool, clock.wall(), 3)
     async with (
         _in_background(applier.run(stop), stop),

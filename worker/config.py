@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         return key is not None and config_rules.is_live(key.get_secret_value())
 
 
+def environment_without(*prefixes: str) -> dict[str, str]:
+    """The caller's environment for a process of ours, without what we tell that process ourselves."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
 def known_variables() -> list[str]:
     """Return the names of all variables, in the order of the class."""
     aliases = [field.validation_alias for field in Settings.model_fields.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.api.lists import page
 from handlers.registry import Answer, Call, Nothing
 from handlers.schemas import ActorBody, ChangesQuery, WaitQuery
-from sync import changes
+from sync import change_views, changes
 from sync.states import LegState
 
 
@@ -13,7 +13,7 @@ async def list_all(call: Call[Nothing, ChangesQuery]) -> Answer:
     """Return changes, newest first."""
     query = call.query
     return page(
-        await changes.list_changes(
+        await change_views.list_changes(
             call.billing,
             account_id=query.account_id,
             limit=query.limit,
@@ -24,7 +24,7 @@ async def list_all(call: Call[Nothing, ChangesQuery]) -> Answer:
 
 async def show(call: Call[Nothing, WaitQuery]) -> Answer:
     """Return one change, at once or when it has come to rest."""
-    found = await changes.get(call.billing, call.path["change_id"], wait_seconds=call.query.wait)
+    found = await change_views.get(call.billing, call.path["change_id"], wait_seconds=call.query.wait)
     return Answer.json(found)
 
 

@@ -121,14 +121,18 @@ class Gateway:
     async def invoice(self, invoice_id: str) -> Invoice:
         """An invoice with all its lines and, where a card was tried, its payment intent."""
         answer = await self._get(
-            "invoice.retrieve", f"/v1/invoices/{invoice_id}", {"expand": ["payments.data.payment.payment_intent"]}
+            "invoice.retrieve",
+            f"/v1/invoices/{invoice_id}",
+            {"expand": ["payments.data.payment.payment_intent"]},
         )
         return msgspec.convert(await self._with_all_lines(answer.data, urgent=True), Invoice)
 
     async def invoices_since(self, subscription_id: str, created_unix: int) -> list[Invoice]:
         """Every invoice of the subscription made since then, void ones too, newest first."""
         params = {"subscription": subscription_id, "created": {"gte": created_unix}}
-        return [msgspec.convert(row, Invoice) for row in await self._list("invoice.list", "/v1/invoices", params)]
+        return [
+            msgspec.convert(row, Invoice) for row in await self._list("invoice.list", "/v1/invoices", params)
+        ]
 
     async def subscriptions_of(self, customer_id: str) -> list[Subscription]:
         """Every subscription of the customer, ended ones too, newest first."""
@@ -211,7 +215,10 @@ class Gateway:
             return await self._with_all_lines(data, urgent=urgent)
         if kind == "subscription" and data["items"]["has_more"]:
             items = await self._list(
-                "subscription_item.list", "/v1/subscription_items", {"subscription": data["id"]}, urgent=urgent
+                "subscription_item.list",
+                "/v1/subscription_items",
+                {"subscription": data["id"]},
+                urgent=urgent,
             )
             return {**data, "items": {**data["items"], "data": items, "has_more": False}}
         return data
@@ -229,5 +236,3 @@ def _decoded(read: ObjectRead, kind: type[T]) -> T:
         failure = Failure(Verdict.MISSING, f"there is no {read.kind} {read.object_id}", http_status=404)
         raise StripeCallFailed(failure, f"{read.kind}.retrieve")
     return msgspec.json.decode(read.body, type=kind)
-
-

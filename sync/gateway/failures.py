@@ -13,7 +13,7 @@ from enum import StrEnum
 import aiohttp
 import stripe
 
-from sync.errors import StripeTrouble
+from sync.errors import Code, StripeTrouble
 
 
 class Verdict(StrEnum):
@@ -47,6 +47,15 @@ class Failure:
     retry_after_seconds: float | None = None
 
 
+_CODES = {
+    Verdict.REPEAT: Code.STRIPE_UNAVAILABLE,
+    Verdict.UNKNOWN: Code.STRIPE_UNAVAILABLE,
+    Verdict.DENIED: Code.STRIPE_UNAVAILABLE,
+    Verdict.DECLINED: Code.PAYMENT_DECLINED,
+    Verdict.MISSING: Code.NOT_FOUND,
+}
+
+
 class StripeCallFailed(StripeTrouble):
     """A call that ended without a usable answer; `failure` says what may be done next."""
 
@@ -54,7 +63,7 @@ class StripeCallFailed(StripeTrouble):
         self.failure = failure
         self.operation = operation
         super().__init__(
-            "stripe_unavailable",
+            _CODES.get(failure.verdict, Code.STRIPE_REFUSED),
             _sentence(failure, operation),
             retryable=failure.verdict in (Verdict.REPEAT, Verdict.UNKNOWN),
         )

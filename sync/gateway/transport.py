@@ -13,7 +13,13 @@ from typing import Any, Protocol
 import aiohttp
 import stripe
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from sync import clock, telemetry
 from sync.gateway.failures import StripeCallFailed, Verdict, judge
@@ -137,7 +143,9 @@ class Transport:
         self, call: Call, started: float, status: int | None, request_id: str | None, code: str | None
     ) -> None:
         seconds = time.perf_counter() - started
-        telemetry.STRIPE_REQUEST_SECONDS.labels(op=call.operation, status=str(status or "none")).observe(seconds)
+        telemetry.STRIPE_REQUEST_SECONDS.labels(op=call.operation, status=str(status or "none")).observe(
+            seconds
+        )
         log.info(
             LogEvent.STRIPE_CALLED,
             op=call.operation,

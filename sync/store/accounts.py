@@ -21,11 +21,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO NOTHING
 """
 
-SELECT_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1"  # noqa: S608  constant text only
-LOCK_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1 FOR UPDATE"  # noqa: S608
+SELECT_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1"
+LOCK_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1 FOR UPDATE"
 SELECT_ACCOUNTS = f"""
 SELECT {_COLUMNS} FROM account WHERE $2::text IS NULL OR id > $2 ORDER BY id LIMIT $1
-"""  # noqa: S608
+"""
 
 SET_CUSTOMER = "UPDATE account SET stripe_customer_id = $2 WHERE id = $1"
 SET_SUBSCRIPTION = "UPDATE account SET stripe_subscription_id = $2 WHERE id = $1"

@@ -62,19 +62,19 @@ INSERT_LEG = """
 INSERT INTO change_leg (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-SELECT_CHANGE = f"SELECT {_CHANGE} FROM change WHERE id = $1"  # noqa: S608  constant text only
+SELECT_CHANGE = f"SELECT {_CHANGE} FROM change WHERE id = $1"
 SELECT_BY_QUOTE = "SELECT id FROM change WHERE quote_id = $1"
 SELECT_PAGE = f"""
 SELECT {_CHANGE} FROM change
  WHERE ($2::text IS NULL OR account_id = $2)
    AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM change WHERE id = $3))
  ORDER BY created_at DESC, id DESC LIMIT $1
-"""  # noqa: S608
-SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"  # noqa: S608
-SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"  # noqa: S608
+"""
+SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"
+SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"
 SELECT_OPEN_LEGS = f"""
 SELECT {_LEG} FROM change_leg WHERE account_id = $1 AND ended_at IS NULL ORDER BY leg
-"""  # noqa: S608
+"""
 
 # The lease is what lets one process work on a leg; the fence makes a late one's writes fail.
 LEASE_LEG = f"""
@@ -83,11 +83,11 @@ UPDATE change_leg
        leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
  WHERE change_id = $1 AND leg = $2 AND ended_at IS NULL AND leased_until < clock_timestamp()
 RETURNING {_LEG}
-"""  # noqa: S608
+"""
 RENEW_LEASE = f"""
 UPDATE change_leg SET leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
  WHERE change_id = $1 AND leg = $2 AND fence = $3
-"""  # noqa: S608
+"""
 FREE_LEASE = """
 UPDATE change_leg
    SET leased_until = '-infinity', next_attempt_at = clock_timestamp() + make_interval(secs => $4)
@@ -111,14 +111,14 @@ UPDATE change_leg
        ended_at = CASE WHEN $16 THEN clock_timestamp() END
  WHERE change_id = $1 AND leg = $2 AND fence = $3 AND state = $4
 RETURNING {_LEG}
-"""  # noqa: S608
+"""
 
 # Withdrawing needs no lease: it only succeeds while nothing was sent, or marks the wish to end.
 ASK_TO_END = f"""
 UPDATE change_leg SET ending = $3, next_attempt_at = clock_timestamp()
  WHERE change_id = $1 AND leg = $2 AND state = 'awaiting_payment' AND ending IS NULL
 RETURNING {_LEG}
-"""  # noqa: S608
+"""
 
 INSERT_STEP = """
 INSERT INTO change_step (change_id, leg, step, state, detail) VALUES ($1, $2, $3, $4, $5)

@@ -43,8 +43,8 @@ _NAMES = [field.name for field in fields(QuoteRow)]
 _COLUMNS = ", ".join(_NAMES)
 _PLACES = ", ".join(f"${place}" for place in range(1, len(_NAMES) + 1))
 
-INSERT_QUOTE = f"INSERT INTO quote ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608  constant text only
-SELECT_QUOTE = f"SELECT {_COLUMNS} FROM quote WHERE id = $1"  # noqa: S608
+INSERT_QUOTE = f"INSERT INTO quote ({_COLUMNS}) VALUES ({_PLACES})"
+SELECT_QUOTE = f"SELECT {_COLUMNS} FROM quote WHERE id = $1"
 
 
 async def insert(conn: Executor, quote: QuoteRow) -> None:

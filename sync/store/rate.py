@@ -8,7 +8,7 @@ from sync.store.db import Pool
 
 # One UPDATE a call: the row lock is what makes processes wait for one another. Tokens refill by elapsed
 # time; a call is granted only while `needed` tokens are there, so background work leaves a reserve.
-TAKE_TOKEN = """
+TAKE_ONE = """
 WITH refill AS (
     SELECT least($1::float8,
                  tokens + extract(epoch FROM clock_timestamp() - refilled_at)::float8 * $1) AS tokens
@@ -35,5 +35,5 @@ class RateRow:
         """Return once one call may be made."""
         needed = 1.0 if urgent else 1.0 + self._rate * RESERVE_SHARE
         needed = min(needed, self._rate)
-        while (tokens := await self._pool.fetchval(TAKE_TOKEN, self._rate, needed)) < needed:
-            await asyncio.sleep((needed - tokens) / self._rate)
+        while (missing := needed - await self._pool.fetchval(TAKE_ONE, self._rate, needed)) > 0:  # noqa: ASYNC110  tokens come with time
+            await asyncio.sleep(missing / self._rate)

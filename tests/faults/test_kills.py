@@ -99,7 +99,9 @@ async def _confirm_until_cut(quote: dict[str, Any], url: str) -> None:
     async with aiohttp.ClientSession() as client:
         for _ in range(400):
             try:
-                await client.post(f"{url}/v1/quotes/{quote['id']}/confirm", json={"actor": ADMIN}, headers=headers)
+                await client.post(
+                    f"{url}/v1/quotes/{quote['id']}/confirm", json={"actor": ADMIN}, headers=headers
+                )
             except aiohttp.ClientConnectorError:
                 await asyncio.sleep(0.05)
             except aiohttp.ClientError:

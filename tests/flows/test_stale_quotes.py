@@ -17,7 +17,9 @@ async def mid(world: World) -> World:
 async def test_edited_subscription(mid: World) -> None:
     """Somebody changed a quantity by hand: stale."""
     quote = await mid.quote({"seats": 8})
-    seats = next(item for item in (await mid.subscription())["items"]["data"] if "seats" in item["price"]["lookup_key"])
+    seats = next(
+        item for item in (await mid.subscription())["items"]["data"] if "seats" in item["price"]["lookup_key"]
+    )
     edit = {"items[0][id]": seats["id"], "items[0][quantity]": 2, "proration_behavior": "none"}
     await mid.stripe("POST", f"/v1/subscriptions/{(await mid.subscription())['id']}", **edit)
     said = await mid.confirm(quote)

@@ -39,7 +39,11 @@ async def test_rate_limit_is_repeated_with_the_same_key(mid: World) -> None:
 async def test_lost_void_still_ends_the_change(mid: World) -> None:
     """The card is declined and the answer to the void is lost: the invoice is void, the change failed."""
     await mid.card("pm_card_chargeCustomerFail")
-    await mid.control("POST", "faults", {"method": "POST", "path": "/v1/invoices/*", "times": 1, "when": "after", "reset": True})
+    await mid.control(
+        "POST",
+        "faults",
+        {"method": "POST", "path": "/v1/invoices/*", "times": 1, "when": "after", "reset": True},
+    )
     change = await mid.settled((await mid.confirm(await mid.quote({"seats": 8}))).body, wait=30)
     assert "failed" == change["state"]
     invoice = await mid.stripe("GET", f"/v1/invoices/{change['now']['stripe_invoice_id']}")

@@ -89,7 +89,7 @@ def list_changes(
     as_json: AsJson = False,
 ) -> None:
     """List changes, newest first."""
-    from sync.changes import list_changes as page
+    from sync.change_views import list_changes as page
 
     async def read(billing: Billing) -> tuple[list[dict[str, Any]], bool]:
         return await page(billing, account_id=account, limit=limit, starting_after=after)
@@ -105,7 +105,7 @@ def show(
     change_id: Annotated[str, typer.Argument(metavar="ID")], wait: Wait = 0, as_json: AsJson = False
 ) -> None:
     """Show one change with its steps."""
-    from sync.changes import get
+    from sync.change_views import get
 
     _print(
         run_async(with_billing("changes show", lambda billing: get(billing, change_id, wait_seconds=wait))),
