@@ -335,7 +335,7 @@ async def _after_void(work: Work, call: StoredCall, status: int, request_id: str
         if status:
             await call_store.mark_answered(conn, call.key, status, request_id)
         if invoice.status == "void":
-            await work.move(conn, ending, "end", {"invoice": invoice.id})
+            await work.move(conn, ending, "end", {"invoice": invoice.id}, **_why(ending))
         elif invoice.status == "paid":
             # Paid while we were taking it back: the change happened, and the account gets what it paid for.
             await work.move(
@@ -344,6 +344,14 @@ async def _after_void(work: Work, call: StoredCall, status: int, request_id: str
         else:
             return RETRY_SECONDS
     return GO_ON
+
+
+def _why(ending: LegState) -> dict[str, str]:
+    """The reason of an end that somebody asked for; a decline keeps the bank's own."""
+    if ending is LegState.FAILED:
+        return {}
+    detail = "It was taken back before it was paid. Nothing was changed or charged."
+    return {"reason": str(ending), "detail": detail}
 
 
 async def _stored(work: Work, step: str) -> CallRow:

@@ -188,6 +188,22 @@ async def _refuse_withdrawal(billing: Billing, change_id: str) -> None:
     )
 
 
+async def resume(billing: Billing, change_id: str) -> bool:
+    """Enqueue the change's next step now, whatever it waits for; False when it has ended. Safe to repeat.
+
+    Raises NotFound.
+    """
+    async with transaction(billing.pool) as conn:
+        if await store.get(conn, change_id) is None:
+            raise NotFound(Code.NOT_FOUND, f"There is no change {change_id!r}.")
+        is_open = any(leg.ended_at is None for leg in await store.legs(conn, [change_id]))
+        if is_open:
+            await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id}])
+    if is_open:
+        log.info(LogEvent.CHANGE_RESUMED, change_id=change_id)
+    return is_open
+
+
 async def _wait_for_end(billing: Billing, change_id: str, seconds: float = 10) -> dict[str, Any]:
     deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:

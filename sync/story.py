@@ -37,16 +37,16 @@ async def tell(pool: Pool, given_id: str, *, limit: int = 200) -> dict[str, Any]
     Raises NotFound when nothing here has this id.
     """
     kind, owner = await _owner(pool, given_id)
-    whole_account = owner.change_id is None and kind != "quote"
-    if owner.change_id is not None:
-        change_ids = [owner.change_id]
-    else:
-        change_ids = await store.changes_of(pool, owner.account_id, CHANGES_AT_MOST) if whole_account else []
-    happened = await store.happenings(
-        pool, owner.account_id, change_ids, whole_account=whole_account or not change_ids, limit=limit
+    whole_account = owner.change_id is None
+    change_ids = (
+        await store.changes_of(pool, owner.account_id, CHANGES_AT_MOST) if whole_account else [str(owner.change_id)]
     )
-    if kind == "quote" and not change_ids:
-        happened = [each for each in happened if each.id == given_id]
+    happened = await store.happenings(
+        pool, owner.account_id, change_ids, whole_account=whole_account, limit=limit
+    )
+    if whole_account and kind == "quote":
+        # Never confirmed: the quote itself is all there is to it.
+        change_ids, happened = [], [each for each in happened if each.id == given_id]
     return {
         "id": given_id,
         "kind": kind,

@@ -24,17 +24,15 @@ from handlers.routes import build_app
 from sync import changes, clock, failpoints, telemetry
 from sync.billing import Billing
 from sync.catch_up import CatchUp
-from sync.gateway import STRIPE_API_VERSION, Gateway
+from sync.gateway import STRIPE_API_VERSION
 from sync.mirror import Mirror
 from sync.refresh import Refresh
-from sync.rules import catalog, policy
-from sync.store.db import Pool, create_pool
-from sync.store.rate import RateRow
 from sync.telemetry import LogEvent
 from worker.applier import Applier, Refresher
-from worker.config_rules import STRIPE_API_BASE
+from worker.billing import billing_for
 from worker.jobs import Jobs
 from worker.migrate import pending
+from worker.preflight import check_start
 
 if TYPE_CHECKING:
     from worker.config import Settings
@@ -43,49 +41,6 @@ log = structlog.get_logger()
 
 GRACE_SECONDS: Final = 20.0
 LAG_SECONDS: Final = 0.5
-
-
-def database_url(settings: Settings) -> str:
-    """The database's address; settings read for a command that needs it always have one."""
-    if settings.database_url is None:
-        raise LookupError("the settings were read for a command that needs no database")
-    return settings.database_url.get_secret_value()
-
-
-@asynccontextmanager
-async def billing_for(
-    settings: Settings, *, application_name: str, connections: int
-) -> AsyncIterator[Billing]:
-    """Everything a flow needs, opened and closed again. Raises DatabaseTrouble, BadInput."""
-    pool = await create_pool(
-        database_url(settings), min_size=2, max_size=connections, application_name=application_name
-    )
-    gateway: Gateway | None = None
-    try:
-        gateway = gateway_for(settings, pool)
-        yield Billing(
-            pool=pool,
-            gateway=gateway,
-            catalog=load_catalog(settings),
-            policy=load_policy(settings),
-            quote_ttl_seconds=settings.quote_ttl_seconds,
-        )
-    finally:
-        if gateway is not None:
-            await gateway.close()
-        await pool.close()
-
-
-def gateway_for(settings: Settings, pool: Pool) -> Gateway:
-    """The door to Stripe, with the budget that all processes share."""
-    if settings.stripe_api_key is None:
-        raise LookupError("the settings were read for a command that needs no Stripe")
-    base = settings.stripe_api_base
-    return Gateway(
-        api_key=settings.stripe_api_key.get_secret_value(),
-        api_base=None if base == STRIPE_API_BASE else base,
-        budget=RateRow(pool, settings.stripe_rate),
-    )
 
 
 @dataclass(slots=True)
@@ -105,6 +60,7 @@ async def started(settings: Settings, *, doors: bool, work: bool) -> AsyncIterat
         billing = await stack.enter_async_context(
             billing_for(settings, application_name=name, connections=20)
         )
+        await check_start(settings, billing)
         running = Running(billing)
         stored, measured = asyncio.Event(), asyncio.Event()
         await stack.enter_async_context(_in_background(_measure_lag(measured), measured))
@@ -127,16 +83,6 @@ async def run(settings: Settings, *, doors: bool, work: bool) -> None:
     log.info(LogEvent.PROCESS_STOPPED)
 
 
-def load_catalog(settings: Settings) -> catalog.Catalog:
-    """The catalog of PRORATA_CATALOG, or the packaged one. Raises BadInput."""
-    return catalog.Catalog.load(settings.catalog.read_text()) if settings.catalog else catalog.packaged()
-
-
-def load_policy(settings: Settings) -> policy.Policy:
-    """The policy of PRORATA_POLICY, or the packaged one. Raises BadInput."""
-    return policy.Policy.load(settings.policy.read_text()) if settings.policy else policy.packaged()
-
-
 def catch_up_for(settings: Settings, billing: Billing, stored: asyncio.Event) -> CatchUp:
     """The reader of Stripe's list of events; what it finds goes into the inbox."""
     return CatchUp(billing.pool, billing.gateway, store_listed(billing.pool, stored), types=EVENT_TYPES)
@@ -157,7 +103,7 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
     """Inbox, refresh list and jobs, each in its own task; on leaving, each finishes what it holds."""
     stop = asyncio.Event()
     applier, refresh = applier_for(settings, billing, stored)
-    jobs = Jobs(database_url(settings), billing, catch_up=catch_up_for(settings, billing, stored).run_once)
+    jobs = Jobs(settings.dsn, billing, catch_up=catch_up_for(settings, billing, stored).run_once)
     await inbox.ensure_partitions(billing.pool, clock.wall(), 3)
     async with (
         _in_background(applier.run(stop), stop),
@@ -194,7 +140,7 @@ async def _serving(settings: Settings, billing: Billing, stored: asyncio.Event) 
 
 async def readiness(settings: Settings, billing: Billing) -> Readiness:
     """Database reachable and migrated; how old the inbox is."""
-    missing = await pending(database_url(settings))
+    missing = await pending(settings.dsn)
     behind = f"{len(missing)} migrations are missing; run `prorata migrate`"
     return Readiness(
         {"database": "ok", "migrations": behind if missing else "ok"},

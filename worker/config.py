@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         return settings.model_copy(update=updates)
 
     @property
+    def dsn(self) -> str:
+        """The database's address in plain text; settings read for a command that needs it have one."""
+        if self.database_url is None:
+            raise LookupError("the settings were read for a command that needs no database")
+        return self.database_url.get_secret_value()
+
+    @property
     def http_host(self) -> str:
         """The host part of PRORATA_HTTP, without brackets."""
         return self.http.rpartition(":")[0].strip("[]")

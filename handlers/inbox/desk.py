@@ -116,6 +116,17 @@ async def bury(conn: Executor, event_id: str, why: str) -> bool:
     return await conn.execute(BURY_EVENT, event_id, why[:500]) == "UPDATE 1"
 
 
+DISMISS_EVENT = """
+UPDATE inbox SET state = 'ignored', finished_at = now(), retry_at = NULL, last_error = $2
+ WHERE id = $1 AND state = 'buried'
+"""
+
+
+async def dismiss(conn: Executor, event_id: str, why: str) -> bool:
+    """Give up a buried event for good; False when no such event is buried. `replay` still brings it back."""
+    return await conn.execute(DISMISS_EVENT, event_id, why[:500]) == "UPDATE 1"
+
+
 def _summary(values: list[object]) -> EventSummary:
     values[6] = State(str(values[6]))
     return EventSummary(*values)  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""The stores, on a real PostgreSQL."""
+"""Every SQL statement against a real server."""

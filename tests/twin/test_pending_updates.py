@@ -87,7 +87,7 @@ async def test_it_expires_with_the_period(api: Api) -> None:
     subscription = await api.seats()
     await advance(api, subscription, NOVEMBER + MONTH - 3600)
     await api.new_card(subscription["customer"], "pm_card_chargeCustomerFail")
-    item = {"id": first_item(subscription)["id"], "quantity": 8}
+    item = {"id": first_item(subscription)["id"], "quantity": 900}
     held = await api.change(subscription, item, payment_behavior="pending_if_incomplete")
     assert held["pending_update"]["expires_at"] == NOVEMBER + MONTH
     await advance(api, subscription, NOVEMBER + MONTH + 1)

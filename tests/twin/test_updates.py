@@ -187,7 +187,7 @@ async def test_stripe_s_limits_can_be_switched_on(api: Api) -> None:
     subscription = await api.seats()
     await api.control("account", {"enforce_subscription_limits": True})
     item = first_item(subscription)["id"]
-    for quantity in range(6, 15):
+    for quantity in range(6, 16):
         await api.change(subscription, {"id": item, "quantity": quantity})
     params = {"items": [{"id": item, "quantity": 20}], "proration_behavior": "always_invoice"}
     await api.post(f"/v1/subscriptions/{subscription['id']}", params, key="k", status=429)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.output import AsJson, emit_json, note
-from worker.cli.runtime import database_url, run_async, settings_for
+from worker.cli.runtime import run_async, settings_for
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def migrate(
     """Bring the database to this release's schema. Safe to run from several machines at once."""
     from worker import migrate as migrations
 
-    dsn = database_url(settings_for("migrate"))
+    dsn = settings_for("migrate").dsn
     found = run_async(migrations.pending(dsn) if check else migrations.migrate(dsn))
     names = [str(migration) for migration in found]
     if as_json:

@@ -14,25 +14,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# These run for long and write a log; for all others it would only stand in a person's way.
+PROCESSES = frozenset({"run", "serve", "work", "twin", "up", "demo"})
+# A person waits: a server that is not there is said soon.
+CONNECT_SECONDS = 3.0
+
 
 def settings_for(command: str) -> Settings:
-    """Read the environment for a command and set up its logs. Raises ConfigError with every problem."""
+    """Read the environment for a command and set up its logs. Raises ConfigError with every problem.
+
+    Commands that end by themselves log warnings only, unless PRORATA_LOG_LEVEL says otherwise.
+    """
     from worker import logs
     from worker.cli.output import note
     from worker.config import Settings
 
     settings = Settings.for_command(command)
-    logs.configure(settings.log_format, settings.log_level)
+    chosen = "log_level" in settings.model_fields_set or command in PROCESSES
+    logs.configure(settings.log_format, settings.log_level if chosen else "ERROR")
     for warning in settings.warnings:
         note(f"prorata: warning: {warning}")
     return settings
-
-
-def database_url(settings: Settings) -> str:
-    """Return the address of the database; settings that were read for a command that needs it have one."""
-    if settings.database_url is None:
-        raise LookupError("the settings were read for a command that needs no database")
-    return settings.database_url.get_secret_value()
 
 
 @asynccontextmanager
@@ -41,7 +43,11 @@ async def pool_for(settings: Settings) -> AsyncIterator[Pool]:
     from sync.store.db import create_pool
 
     pool = await create_pool(
-        database_url(settings), min_size=1, max_size=4, application_name="prorata-cli", connect_seconds=3
+        settings.dsn,
+        min_size=1,
+        max_size=4,
+        application_name="prorata-cli",
+        connect_seconds=CONNECT_SECONDS,
     )
     try:
         yield pool
@@ -54,11 +60,23 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
+async def with_pool(command: str, work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Run something that needs the database alone, from the environment."""
+    async with pool_for(settings_for(command)) as pool:
+        return await work(pool)
+
+
 async def with_billing(command: str, work: Callable[[Billing], Awaitable[T]]) -> T:
     """Run a flow with everything it needs, from the environment."""
-    from worker.app import billing_for
+    from worker.billing import billing_for
 
-    async with billing_for(settings_for(command), application_name="prorata-cli", connections=4) as billing:
+    opened = billing_for(
+        settings_for(command),
+        application_name="prorata-cli",
+        connections=4,
+        connect_seconds=CONNECT_SECONDS,
+    )
+    async with opened as billing:
         return await work(billing)
 
 

@@ -62,7 +62,7 @@ class World:
         self.deleted_customers: set[str] = set()
         self.endpoint_secrets: dict[str, str] = {}
         self.undelivered: set[str] = set()
-        self.quantity_updates: dict[str, list[int]] = {}
+        self.rate_log: dict[tuple[str, str], list[int]] = {}
         self.runners: dict[str, Runner] = {}
         self.call: Call | None = None
 

@@ -1,6 +1,7 @@
 """Stripe's limits per subscription: 10 new invoices a minute, 20 a day, 200 quantity updates an hour.
 
-Off unless `/_twin/account` sets `enforce_subscription_limits`. Source: Stripe docs "Rate limits".
+Off unless `/_twin/account` sets `enforce_subscription_limits`; counted from then on, in the twin's time.
+Source: Stripe docs "Rate limits".
 """
 
 from __future__ import annotations
@@ -9,26 +10,31 @@ from worker.twin.billing.plan import Plan
 from worker.twin.errors import ApiError
 from worker.twin.world import World
 
-INVOICES = ((60, 10), (86400, 20))
-QUANTITY_UPDATES = (3600, 200)
+DAY_SECONDS = 86400
+LIMITS = {"invoices": ((60, 10), (DAY_SECONDS, 20)), "quantity updates": ((3600, 200),)}
 
 
 def check(world: World, plan: Plan) -> None:
     """Raise Stripe's 429 with `Stripe-Rate-Limited-Reason: resource-specific`; it is never stored."""
     if not world.account.enforce_subscription_limits:
         return
-    subscription_id, now = plan.subscription["id"], world.clock.now()
+    uses = []
     if plan.invoices_now:
-        made = [i["created"] for i in world.store["invoice"].by("subscription", subscription_id)]
-        for seconds, most in INVOICES:
-            if sum(at > now - seconds for at in made) >= most:
-                raise _limited("invoices")
+        uses.append("invoices")
     if any(t.item is not None and t.quantity != t.item["quantity"] for t in plan.targets):
-        seconds, most = QUANTITY_UPDATES
-        times = [at for at in world.quantity_updates.get(subscription_id, []) if at > now - seconds]
-        if len(times) >= most:
-            raise _limited("quantity updates")
-        world.quantity_updates[subscription_id] = [*times, now]
+        uses.append("quantity updates")
+    now, logs = world.clock.now(), {use: _recent(world, plan, use) for use in uses}
+    for use, log in logs.items():
+        if any(sum(at > now - seconds for at in log) >= most for seconds, most in LIMITS[use]):
+            raise _limited(use)
+    for log in logs.values():
+        log.append(now)
+
+
+def _recent(world: World, plan: Plan, use: str) -> list[int]:
+    log = world.rate_log.setdefault((plan.subscription["id"], use), [])
+    log[:] = [at for at in log if at > world.clock.now() - DAY_SECONDS]
+    return log
 
 
 def _limited(what: str) -> ApiError:

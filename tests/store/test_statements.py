@@ -1,0 +1,67 @@
+"""Every SQL constant is understood by the server, and the hot ones keep using their indexes."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import handlers
+import sync.store
+from sync.store import changes
+from sync.store.db import Pool
+
+pytestmark = pytest.mark.pg15
+
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|TRUNCATE)\b")
+MODULES = [
+    *(module.name for module in pkgutil.walk_packages(sync.store.__path__, "sync.store.")),
+    *(
+        module.name
+        for module in pkgutil.walk_packages(handlers.__path__, "handlers.")
+        if module.name.startswith(("handlers.inbox", "handlers.intake"))
+    ),
+]
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Every upper-case constant that is SQL, by its full name."""
+    for name in MODULES:
+        for constant, value in vars(importlib.import_module(name)).items():
+            if constant.isupper() and isinstance(value, str) and STATEMENT.match(value):
+                yield f"{name}.{constant}", value
+
+
+STATEMENTS = dict(statements())
+
+
+def test_there_are_statements() -> None:
+    """The search finds them: an empty list would test nothing."""
+    assert len(STATEMENTS) > 50
+
+
+async def test_server_understands_every_statement(pool: Pool) -> None:
+    """Tables, columns and parameter types of every statement exist in the migrated schema."""
+    broken = {}
+    async with pool.acquire() as connection:
+        for name, sql in STATEMENTS.items():
+            try:
+                await connection.prepare(sql)
+            except Exception as error:  # all broken ones are reported together
+                broken[name] = str(error)
+    assert {} == broken
+
+
+@pytest.mark.parametrize(
+    ("sql", "arguments"),
+    [(changes.SELECT_DUE, [10]), (changes.SELECT_OPEN_LEGS, ["acme"]), (changes.SELECT_PAGE, [10, "acme", None])],
+)
+async def test_hot_query_uses_an_index(pool: Pool, sql: str, arguments: list[object]) -> None:
+    """With sequential scans made expensive, the plan has none: an index serves the query."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetch(f"EXPLAIN {sql}", *arguments)
+    assert "Seq Scan" not in "\n".join(row[0] for row in plan)
