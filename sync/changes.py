@@ -223,6 +223,6 @@ async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
 async def enqueue_due(billing: Billing, limit: int = 500) -> int:
     """Enqueue every change that is due: lost jobs, dead workers, deadlines. Returns how many."""
     async with transaction(billing.pool) as conn:
-        change_ids = await store.due(conn, limit)
+        change_ids = await store.nudge_due(conn, limit)
         await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id} for change_id in change_ids])
     return len(change_ids)

@@ -35,7 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the run: by now every process of pytest-xdist is gone."""
-    if not hasattr(config, "workerinput") and postgres.RUN_DIR in os.environ:
+    if hasattr(config, "workerinput"):
+        postgres.leave_run()
+    elif postgres.RUN_DIR in os.environ:
         postgres.end_run()
 
 

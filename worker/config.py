@@ -37,10 +37,12 @@ NEEDS: Final[Mapping[str, frozenset[Need]]] = {
     "version": frozenset(),
     "catalog check": frozenset(),
     **dict.fromkeys(
-        ("run", "serve", "work", "doctor", "quote", "confirm", "adopt", "backfill", "catch-up", "reconcile"),
+        (
+            "run", "serve", "work", "doctor", "accounts link", "catalog diff", "catalog push", "quote", "confirm",
+            "adopt", "backfill", "catch-up", "reconcile",
+        ),
         frozenset({Need.DATABASE, Need.STRIPE}),
-    ),
-    **dict.fromkeys(("catalog diff", "catalog push"), frozenset({Need.STRIPE})),
+    ),  # fmt: skip
 }
 NEEDS_DATABASE: Final = frozenset({Need.DATABASE})
 # Shorter ones can be guessed, given the time.

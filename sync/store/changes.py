@@ -10,6 +10,8 @@ from typing import Any
 from sync.store.db import Connection, Executor
 
 LEASE_SECONDS = 15
+# How soon a nudge that was not heard is repeated; also what a fresh change's own job has to beat.
+NUDGE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ _LEG = ", ".join(_LEG_NAMES)
 _CHANGE = "id, quote_id, account_id, actor_id, created_at"
 
 INSERT_CHANGE = "INSERT INTO change (id, quote_id, account_id, actor_id) VALUES ($1, $2, $3, $4)"
-INSERT_LEG = """
-INSERT INTO change_leg (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT_LEG = f"""
+INSERT INTO change_leg
+       (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at, next_attempt_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => {NUDGE_SECONDS}))
 """
 SELECT_CHANGE = f"SELECT {_CHANGE} FROM change WHERE id = $1"
 SELECT_BY_QUOTE = "SELECT id FROM change WHERE quote_id = $1"
@@ -142,11 +145,19 @@ UPDATE change_leg AS leg SET event_seen_at = clock_timestamp()
 RETURNING leg.change_id
 """
 
-SELECT_DUE = """
-SELECT DISTINCT change_id FROM change_leg
- WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp() AND leased_until < clock_timestamp()
-   AND state <> 'scheduled'
- LIMIT $1
+# The nudge moves the next one on, so that a full queue is not filled with the same change every second.
+NUDGE_DUE = f"""
+WITH due AS (
+    SELECT change_id, leg FROM change_leg
+     WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp() AND state <> 'scheduled'
+       AND leased_until < clock_timestamp()
+     ORDER BY change_id, leg LIMIT $1
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE change_leg AS leg
+   SET next_attempt_at = clock_timestamp() + make_interval(secs => {NUDGE_SECONDS})
+  FROM due WHERE leg.change_id = due.change_id AND leg.leg = due.leg
+RETURNING leg.change_id
 """
 
 
@@ -265,6 +276,6 @@ async def mark_seen(conn: Connection, customer_ids: Collection[str]) -> list[str
     return sorted({row["change_id"] for row in rows})
 
 
-async def due(conn: Executor, limit: int) -> list[str]:
-    """Changes whose next attempt is due and that nobody holds: also those whose worker died."""
-    return [row["change_id"] for row in await conn.fetch(SELECT_DUE, limit)]
+async def nudge_due(conn: Connection, limit: int) -> list[str]:
+    """Changes whose next attempt is due and that nobody holds, each once in NUDGE_SECONDS."""
+    return sorted({row["change_id"] for row in await conn.fetch(NUDGE_DUE, limit)})

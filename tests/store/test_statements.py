@@ -57,7 +57,7 @@ async def test_server_understands_every_statement(pool: Pool) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "arguments"),
-    [(changes.SELECT_DUE, [10]), (changes.SELECT_OPEN_LEGS, ["acme"]), (changes.SELECT_PAGE, [10, "acme", None])],
+    [(changes.NUDGE_DUE, [10]), (changes.SELECT_OPEN_LEGS, ["acme"]), (changes.SELECT_PAGE, [10, "acme", None])],
 )
 async def test_hot_query_uses_an_index(pool: Pool, sql: str, arguments: list[object]) -> None:
     """With sequential scans made expensive, the plan has none: an index serves the query."""

@@ -52,6 +52,11 @@ def end_run() -> None:
     _remove(Path(os.environ.pop(RUN_DIR)))
 
 
+def leave_run() -> None:
+    """Leave the run's server to the process that began the run."""
+    _server().leave_running()
+
+
 def sweep_dead_runs() -> None:
     """Clean up after runs of ours that were killed before they could."""
     for folder in space().glob(f"{PREFIX}*"):

@@ -42,6 +42,7 @@ async def test_the_last_phase_releases(api: Api) -> None:
     """At its end the subscription goes on by itself and the schedule says what it released."""
     subscription = await api.seats()
     schedule = await scheduled(api, subscription)
+    await advance(api, subscription, DECEMBER + 3600)
     now = await advance(api, subscription, DECEMBER + 31 * 86400 + 3600)
     found = await api.get(f"/v1/subscription_schedules/{schedule['id']}")
     assert (found["status"], found["released_subscription"], now["schedule"]) == ("released", subscription["id"], None)

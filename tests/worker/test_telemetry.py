@@ -15,7 +15,8 @@ PROMISED = (
     "webhook_received webhook_ack_seconds inbox_oldest_seconds inbox_depth event_apply_seconds job_seconds "
     "dead_letter stripe_request_seconds stripe_rate_wait_seconds stripe_unknown_outcomes change "
     "change_open_age_seconds quote_mismatch estimate_difference_minor drift_open "
-    "sweep_last_success_timestamp catch_up_last_success_timestamp event_loop_lag_seconds pg_pool_waiting build_info"
+    "sweep_last_success_timestamp catch_up_last_success_timestamp event_loop_lag_seconds "
+    "pg_pool_waiting build_info"
 )
 
 

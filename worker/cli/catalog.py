@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.exits import ExitCode
 from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, note
 from worker.cli.runtime import progress_bar, run_async, settings_for, with_billing
 
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 @catalog.command("check")
 def check(as_json: AsJson = False) -> None:
     """Check the catalog and the policy files; exits 4 when something is wrong."""
-    from worker.app import load_catalog, load_policy
+    from worker.billing import load_catalog, load_policy
 
     settings = settings_for("catalog check")
     sold = load_catalog(settings)
@@ -40,7 +41,7 @@ def check(as_json: AsJson = False) -> None:
             note(problem)
         typer.echo(f"{len(sold.amounts)} prices, {len(problems)} problems")
     if problems:
-        raise typer.Exit(4)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 @catalog.command("diff")
@@ -54,7 +55,7 @@ def diff(currency: Currencies = None, as_json: AsJson = False) -> None:
 def push(
     currency: Currencies = None, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Create missing products and prices at Stripe. Amounts there are immutable: another amount is a new price."""
+    """Create the products and prices that Stripe lacks; an amount that changed becomes a new price."""
 
     async def carry_out(billing: Billing) -> PushPlan:
         from sync.catalog_push import push as push_plan
@@ -62,8 +63,10 @@ def push(
         plan = await _plan(billing, currency)
         total = len(plan.products) + len(plan.prices)
         question = f"Create {len(plan.products)} products and {len(plan.prices)} prices at Stripe?"
-        if dry_run or (total and not confirmed(question, yes=yes)):
+        if dry_run:
             return plan
+        if total and not confirmed(question, yes=yes):
+            raise typer.Exit(ExitCode.USAGE)
         with progress_bar("pushing the catalog", total) as progress:
             await push_plan(billing, plan, progress)
         return plan
@@ -74,7 +77,11 @@ def push(
 async def _plan(billing: Billing, currencies: list[str] | None) -> PushPlan:
     from sync.catalog_push import diff as compare
 
-    return await compare(billing, currencies or list(billing.catalog.currencies))
+    known = list(billing.catalog.currencies)
+    unknown = sorted(set(currencies or []) - set(known))
+    if unknown:
+        raise typer.BadParameter(f"--currency {unknown[0]}: the catalog sells in {', '.join(known)}")
+    return await compare(billing, currencies or known)
 
 
 def _print(plan: PushPlan, *, as_json: bool) -> None:
@@ -86,7 +93,10 @@ def _print(plan: PushPlan, *, as_json: bool) -> None:
     if as_json:
         emit_json(summary)
         return
+    for body in plan.prices:
+        amount = format_minor(body["unit_amount"], body["currency"])
+        typer.echo(f"+ {body['lookup_key']:<60} {amount:>16}")
     typer.echo(
-        f"{len(plan.products)} new products, {len(plan.prices)} new prices, "
-        f"{len(plan.existing)} prices exist already"
+        f"{len(plan.products)} products and {len(plan.prices)} prices are missing at Stripe, "
+        f"{len(plan.existing)} prices are there"
     )

@@ -23,7 +23,7 @@ CONNECT_SECONDS = 3.0
 def settings_for(command: str) -> Settings:
     """Read the environment for a command and set up its logs. Raises ConfigError with every problem.
 
-    Commands that end by themselves log warnings only, unless PRORATA_LOG_LEVEL says otherwise.
+    Commands that end by themselves log errors only, unless PRORATA_LOG_LEVEL says otherwise.
     """
     from worker import logs
     from worker.cli.output import note

@@ -99,6 +99,13 @@ class EmbeddedPostgres:
             process.stop(self._pid, self._child, timeout_seconds=STOP_TIMEOUT_SECONDS)
         self._pid, self._child = None, None
 
+    def leave_running(self) -> None:
+        """Let go of the server: it goes on after this process, and whoever adopts it next owns it."""
+        if self._child is not None:
+            # Otherwise Python warns about a child that nobody waited for.
+            self._child.returncode = 0
+        self._pid, self._child = None, None
+
     def _adopt(self) -> bool:
         state = read_state(self._state_dir)
         found = process.postmaster(state.cluster) if state is not None else None

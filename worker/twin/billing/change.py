@@ -29,14 +29,15 @@ def update(world: World, subscription: Doc, params: dict[str, Any], *, by_schedu
     limits.check(world, plan)
     if plan.invoices_now:
         _check_payment(world, plan, params)
-    if plan.changes_items:
-        pending.replace(world, subscription)
+    changes_items = plan.changes_items
+    if changes_items:
+        pending.discard(world, subscription)
     before = snapshot(subscription)
     if not plan.invoices_now:
         _apply_quietly(world, plan, params)
     else:
         _apply_with_invoice(world, plan, params, now, holds_back)
-    if plan.changes_items and not by_schedule and subscription["pending_update"] is None:
+    if changes_items and not by_schedule and subscription["pending_update"] is None:
         phases.split(world, subscription, now)
     world.events.updated("customer.subscription.updated", subscription, before)
 

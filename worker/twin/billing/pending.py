@@ -123,11 +123,6 @@ def discard(world: World, subscription: Doc, *, expired: bool = False) -> None:
     world.events.updated("customer.subscription.updated", subscription, before)
 
 
-def replace(world: World, subscription: Doc) -> None:
-    """A second change of the items discards the first; its invoice is voided."""
-    discard(world, subscription)
-
-
 def expire(world: World, subscription_id: str, due: int) -> None:
     """Due work: drop an update that nobody paid for."""
     subscription = world.store["subscription"].docs.get(subscription_id)

@@ -1,0 +1,82 @@
+"""Idempotency keys, case by case."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.twin.api import Api, first_item
+
+
+async def test_a_repeat_is_replayed(api: Api) -> None:
+    """The same key and body give the same answer and no second effect."""
+    first = await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    assert "Idempotent-Replayed" not in api.headers
+    assert await api.post("/v1/customers", {"name": "Ada"}, key="k") == first
+    assert api.headers["Idempotent-Replayed"] == "true"
+    assert len((await api.get("/v1/customers"))["data"]) == 1
+
+
+async def test_another_body_is_an_error(api: Api) -> None:
+    """A reused key with other parameters, or at another path, is 400 `idempotency_error`."""
+    made = await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    error = (await api.post("/v1/customers", {"name": "Eve"}, key="k", status=400))["error"]
+    assert error["type"] == "idempotency_error"
+    await api.post(f"/v1/customers/{made['id']}", {"name": "Ada"}, key="k", status=400)
+
+
+async def test_a_key_in_use_is_409(api: Api) -> None:
+    """While the first request is still running the second one is told to wait; one object is made."""
+    await api.control("faults", {"path": "/v1/customers", "slow_seconds": 0.3, "when": "after"})
+    slow = asyncio.create_task(api.post("/v1/customers", {"name": "Ada"}, key="k"))
+    await asyncio.sleep(0.1)
+    # The effect has happened, so the second request is a replay, not a conflict.
+    replay = await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    assert (await slow)["id"] == replay["id"]
+
+
+async def test_business_errors_are_stored(api: Api) -> None:
+    """A decline stays a decline under its key, whatever happens to the card meanwhile."""
+    subscription = await api.seats()
+    await api.new_card(subscription["customer"], "pm_card_chargeCustomerFail")
+    params = {"items": [{"id": first_item(subscription)["id"], "quantity": 8}], "proration_behavior": "always_invoice"}
+    params["payment_behavior"] = "error_if_incomplete"
+    path = f"/v1/subscriptions/{subscription['id']}"
+    await api.post(path, params, key="k", status=402)
+    await api.new_card(subscription["customer"], "pm_card_visa")
+    await api.post(path, params, key="k", status=402)
+    await api.post(path, params, key="k2")
+
+
+async def test_refusals_before_execution_are_not_stored(api: Api) -> None:
+    """After a parameter error or a 429 the key is still free."""
+    await api.post("/v1/customers", {"nonsense": 1}, key="k", status=400)
+    await api.control("faults", {"path": "/v1/customers", "status": 429})
+    await api.post("/v1/customers", {"name": "Ada"}, key="k", status=429)
+    await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    assert "Idempotent-Replayed" not in api.headers
+
+
+async def test_a_stored_500_is_replayed(api: Api) -> None:
+    """The effect happened, the answer was a 500: the same key gives the 500 for ever."""
+    await api.control("faults", {"path": "/v1/customers", "status": 500, "when": "after"})
+    await api.post("/v1/customers", {"name": "Ada"}, key="k", status=500)
+    await api.post("/v1/customers", {"name": "Ada"}, key="k", status=500)
+    assert api.headers["Idempotent-Replayed"] == "true"
+    assert len((await api.get("/v1/customers"))["data"]) == 1
+
+
+async def test_keys_live_for_a_day_of_wall_time(api: Api) -> None:
+    """Moving the twin's clock does not age them; ageing them does, and then the request runs again."""
+    first = await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    await api.control("clock", {"advance_seconds": 40 * 86400})
+    assert (await api.post("/v1/customers", {"name": "Ada"}, key="k"))["id"] == first["id"]
+    await api.control("idempotency", {"age_seconds": 86400})
+    assert (await api.post("/v1/customers", {"name": "Ada"}, key="k"))["id"] != first["id"]
+
+
+async def test_keys_mean_nothing_on_get_and_delete(api: Api) -> None:
+    """Reads and deletions are executed every time."""
+    customer = await api.post("/v1/customers")
+    await api.get(f"/v1/customers/{customer['id']}", key="k")
+    await api.delete(f"/v1/customers/{customer['id']}", key="k")
+    assert (await api.get(f"/v1/customers/{customer['id']}", key="k"))["deleted"] is True
