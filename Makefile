@@ -49,9 +49,9 @@ lock: $(BIN)/uv ## resolve the dependencies again into requirements/*.lock
 	$(call compile,runtime.lock,pyproject.toml)
 	$(call compile,dev.lock,--all-extras --group dev pyproject.toml)
 
-# The header and the index are left out: a lock must read the same on every machine.
+# Without the header, which names the command line: a lock must read the same on every machine.
 define compile
-$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	--python-version 3.11 $(2) --output-file requirements/$(1) $(ARGS)
 endef
 

@@ -12,7 +12,7 @@ from sync.gateway import StripeCallFailed
 from sync.states import LegState
 from sync.store import changes as store
 from sync.telemetry import LogEvent
-from sync.work import LeaseLost, Work, held
+from sync.work import GO_ON, LeaseLost, Work, held
 
 log = structlog.get_logger()
 
@@ -33,20 +33,20 @@ async def advance(billing: Billing, change_id: str) -> None:
         async with held(billing, change_id) as work:
             if work is None:
                 return
-            known = work.leg.event_seen_at
+            known = work.leg.nudges
             wait = await _run(work)
             if wait is None:
                 return
-            seen = await store.free(billing.pool, work.leg, wait)
-        # An event that arrived while we held the lease found the door shut: look again.
-        woken = seen is not None and seen != known
+            nudges = await store.free(billing.pool, work.leg, wait)
+        # An event or a wish that came while we held the lease found the door shut: look again.
+        woken = nudges is not None and nudges != known
 
 
 async def _run(work: Work) -> float | None:
     """Step until the change has ended or waits; returns the seconds to wait, None when we lost it."""
     try:
-        wait = apply.GO_ON
-        while wait == apply.GO_ON and work.leg.ended_at is None:
+        wait = GO_ON
+        while wait == GO_ON and work.leg.ended_at is None:
             wait = await STEPS[LegState(work.leg.state)](work)
         return wait
     except LeaseLost:

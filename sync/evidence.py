@@ -45,11 +45,22 @@ class Evidence:
 
 
 async def read(
-    gateway: Gateway, change_id: str, *, customer_id: str, subscription_id: str | None, since_unix: int
+    gateway: Gateway,
+    change_id: str,
+    *,
+    customer_id: str,
+    subscription_id: str | None,
+    since_unix: int,
+    invoice_id: str | None,
 ) -> Evidence:
-    """Read back one change; `since_unix` is the quote's instant on Stripe's clock."""
+    """Read back one change.
+
+    `since_unix` is the quote's instant on Stripe's clock; `invoice_id` the invoice that was seen to hold the
+    change back, if any: only its void proves that the change was dropped.
+    """
     if subscription_id is not None:
-        return await of_update(gateway, change_id, await gateway.subscription(subscription_id), since_unix)
+        subscription = await gateway.subscription(subscription_id)
+        return await of_update(gateway, change_id, subscription, since_unix, invoice_id)
     for subscription in await gateway.subscriptions_of(customer_id):
         if subscription.metadata.get(CHANGE_METADATA) == change_id:
             return await of_creation(gateway, await gateway.subscription(subscription.id))
@@ -57,18 +68,24 @@ async def read(
 
 
 async def of_update(
-    gateway: Gateway, change_id: str, subscription: Subscription, since_unix: int
+    gateway: Gateway,
+    change_id: str,
+    subscription: Subscription,
+    since_unix: int,
+    invoice_id: str | None = None,
 ) -> Evidence:
     """What an update did, from the subscription as it is now."""
     pending = subscription.pending_update
     if pending is not None and (pending.metadata or {}).get(CHANGE_METADATA) == change_id:
         until = datetime.fromtimestamp(pending.expires_at, UTC)
         return await _held_back(gateway, subscription, until)
-    invoice = await _invoice_of_update(gateway, subscription, since_unix)
     if subscription.metadata.get(CHANGE_METADATA) == change_id:
+        invoice = await _invoice_of_update(gateway, subscription, since_unix)
         return Evidence(Seen.APPLIED, subscription, invoice)
-    if invoice is not None and invoice.status == "void":
-        return Evidence(Seen.DROPPED, subscription, invoice)
+    if invoice_id is not None:
+        invoice = await gateway.invoice(invoice_id)
+        if invoice.status == "void":
+            return Evidence(Seen.DROPPED, subscription, invoice)
     return Evidence(Seen.NOTHING, subscription)
 
 

@@ -14,11 +14,10 @@ from sync.store import accounts as account_store
 from sync.store import catalog_prices
 from sync.store.db import transaction
 from sync.telemetry import QUOTE_MISMATCH, LogEvent
-from sync.work import Work
+from sync.work import GO_ON, Work
 
 log = structlog.get_logger()
 
-GO_ON = 0.0
 # The webhook normally wakes us within a second; without it we read for ourselves.
 PATIENCE = timedelta(seconds=10)
 

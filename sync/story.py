@@ -39,7 +39,9 @@ async def tell(pool: Pool, given_id: str, *, limit: int = 200) -> dict[str, Any]
     kind, owner = await _owner(pool, given_id)
     whole_account = owner.change_id is None
     change_ids = (
-        await store.changes_of(pool, owner.account_id, CHANGES_AT_MOST) if whole_account else [str(owner.change_id)]
+        await store.changes_of(pool, owner.account_id, CHANGES_AT_MOST)
+        if whole_account
+        else [str(owner.change_id)]
     )
     happened = await store.happenings(
         pool, owner.account_id, change_ids, whole_account=whole_account, limit=limit
@@ -66,5 +68,6 @@ async def _owner(pool: Pool, given_id: str) -> tuple[str, Owner]:
     raise NotFound(
         Code.NOT_FOUND,
         f"Nothing here has the id {given_id!r}, read as {'an' if kind[0] in 'aei' else 'a'} {kind}. "
-        "Accounts, changes, quotes, events, invoices, subscriptions, customers and Stripe's request ids are known.",
+        "Ids of accounts, changes, quotes, events, invoices, subscriptions, customers and Stripe requests "
+        "are understood.",
     )

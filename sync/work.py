@@ -29,6 +29,9 @@ from sync.telemetry import CHANGE_TOTAL
 log = structlog.get_logger()
 
 RENEW_SECONDS = 5.0
+# What a step returns: the seconds until the next look at the leg, or this, to take the next step at once.
+GO_ON = 0.0
+RETRY_SECONDS = 2.0
 
 
 class LeaseLost(Exception):

@@ -36,13 +36,10 @@ NEEDS: Final[Mapping[str, frozenset[Need]]] = {
     "twin": frozenset(),
     "version": frozenset(),
     "catalog check": frozenset(),
-    **dict.fromkeys(
-        (
-            "run", "serve", "work", "doctor", "accounts link", "catalog diff", "catalog push", "quote", "confirm",
-            "adopt", "backfill", "catch-up", "reconcile",
-        ),
-        frozenset({Need.DATABASE, Need.STRIPE}),
-    ),  # fmt: skip
+    **dict.fromkeys(("run", "serve", "work", "doctor"), frozenset({Need.DATABASE, Need.STRIPE})),
+    **dict.fromkeys(("accounts link", "quote", "confirm"), frozenset({Need.DATABASE, Need.STRIPE})),
+    **dict.fromkeys(("catalog diff", "catalog push", "adopt"), frozenset({Need.DATABASE, Need.STRIPE})),
+    **dict.fromkeys(("backfill", "catch-up", "reconcile"), frozenset({Need.DATABASE, Need.STRIPE})),
 }
 NEEDS_DATABASE: Final = frozenset({Need.DATABASE})
 # Shorter ones can be guessed, given the time.

@@ -6,7 +6,6 @@ The queue only nudges. A sweep over our own tables enqueues what is due, so a lo
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -17,7 +16,7 @@ import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.core.applications import PgQueuer
 
-from sync import changes
+from sync import changes, clock
 from sync.advance import advance
 from sync.billing import Billing
 from sync.store.db import classify
@@ -122,14 +121,14 @@ def _entrypoint(name: Job, handler: Handler) -> Callable[[QueuedJob], Awaitable[
 
 async def _timed(name: Job, work: Awaitable[object], **ids: str) -> None:
     """Measure a job; a failure is logged here, and the sweep brings back whatever is still due."""
-    started, outcome = time.perf_counter(), "ok"
+    started, outcome = clock.monotonic(), "ok"
     try:
         await work
     except Exception as error:  # the queue must not die of one job
         outcome = "failed"
         log.exception(LogEvent.JOB_FAILED, kind=str(name), error=type(error).__name__, **ids)
     finally:
-        JOB_SECONDS.labels(kind=str(name), outcome=outcome).observe(time.perf_counter() - started)
+        JOB_SECONDS.labels(kind=str(name), outcome=outcome).observe(clock.monotonic() - started)
 
 
 async def _shut_down(stop: asyncio.Event, queue: PgQueuer) -> None:

@@ -29,7 +29,8 @@ async def check_start(settings: Settings, billing: Billing) -> None:
 
 def check_rules(catalog: Catalog, policy: Policy) -> None:
     """Catalog and policy must pass their own checks. Raises BadInput with every problem."""
-    for code, found in ((Code.CATALOG_INVALID, catalog.check()), (Code.POLICY_INVALID, policy.check(catalog))):
+    faults = {Code.CATALOG_INVALID: catalog.check(), Code.POLICY_INVALID: policy.check(catalog)}
+    for code, found in faults.items():
         if found:
             raise BadInput(
                 code,

@@ -5,7 +5,6 @@ This is the only place that retries. The SDK's own retries are off, because two 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -104,10 +103,10 @@ class Transport:
         return await retrying(self._send_once, call)
 
     async def _send_once(self, call: Call) -> Answer:
-        started = time.perf_counter()
+        started = clock.monotonic()
         await self._budget.take(urgent=call.urgent)
-        telemetry.STRIPE_RATE_WAIT_SECONDS.observe(time.perf_counter() - started)
-        sent_unix, started = self.stripe_now(), time.perf_counter()
+        telemetry.STRIPE_RATE_WAIT_SECONDS.observe(clock.monotonic() - started)
+        sent_unix, started = self.stripe_now(), clock.monotonic()
         try:
             response = await self._request(call)
         except Exception as error:  # judged at once: whatever the table does not know is raised again
@@ -142,7 +141,7 @@ class Transport:
     def _observe(
         self, call: Call, started: float, status: int | None, request_id: str | None, code: str | None
     ) -> None:
-        seconds = time.perf_counter() - started
+        seconds = clock.monotonic() - started
         telemetry.STRIPE_REQUEST_SECONDS.labels(op=call.operation, status=str(status or "none")).observe(
             seconds
         )

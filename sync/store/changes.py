@@ -49,6 +49,7 @@ class LegRow:
     ending: str | None
     attempts: int
     fence: int
+    nudges: int
     event_seen_at: datetime | None
     applied_at: datetime | None
     settled_at: datetime | None
@@ -95,30 +96,39 @@ FREE_LEASE = """
 UPDATE change_leg
    SET leased_until = '-infinity', next_attempt_at = clock_timestamp() + make_interval(secs => $4)
  WHERE change_id = $1 AND leg = $2 AND fence = $3
-RETURNING event_seen_at
+RETURNING nudges
 """
 
-# What a leg's row takes along on a move; NULL leaves a column as it is.
+# Every column that a move may carry along is written: what the caller does not name stays as it was read.
+# Only `ending` may be set by somebody without the lease, so it stays as it is unless the move says otherwise.
 MOVE_LEG = f"""
 UPDATE change_leg
-   SET state = $5,
-       reason = coalesce($6, reason), detail = coalesce($7, detail),
-       charged_minor = coalesce($8, charged_minor), difference_minor = coalesce($9, difference_minor),
-       stripe_invoice_id = coalesce($10, stripe_invoice_id),
-       hosted_invoice_url = coalesce($11, hosted_invoice_url),
-       payable_until = coalesce($12, payable_until),
-       ending = $13, unknown_since = $14, clean_read_at = $15,
+   SET state = $5, reason = $6, detail = $7, charged_minor = $8, difference_minor = $9,
+       stripe_invoice_id = $10, hosted_invoice_url = $11, payable_until = $12,
+       unknown_since = $13, clean_read_at = $14,
+       ending = CASE WHEN $15 THEN $16 ELSE ending END,
        applied_at = CASE WHEN $5 = 'applied' THEN coalesce(applied_at, clock_timestamp())
                          ELSE applied_at END,
        settled_at = CASE WHEN $5 = 'settled' THEN clock_timestamp() ELSE settled_at END,
-       ended_at = CASE WHEN $16 THEN clock_timestamp() END
+       ended_at = CASE WHEN $17 THEN clock_timestamp() END
  WHERE change_id = $1 AND leg = $2 AND fence = $3 AND state = $4
 RETURNING {_LEG}
 """
+MOVED = (
+    "reason",
+    "detail",
+    "charged_minor",
+    "difference_minor",
+    "stripe_invoice_id",
+    "hosted_invoice_url",
+    "payable_until",
+    "unknown_since",
+    "clean_read_at",
+)
 
 # Withdrawing needs no lease: it only succeeds while nothing was sent, or marks the wish to end.
 ASK_TO_END = f"""
-UPDATE change_leg SET ending = $3, next_attempt_at = clock_timestamp()
+UPDATE change_leg SET ending = $3, nudges = nudges + 1, next_attempt_at = clock_timestamp()
  WHERE change_id = $1 AND leg = $2 AND state = 'awaiting_payment' AND ending IS NULL
 RETURNING {_LEG}
 """
@@ -139,7 +149,7 @@ WITH waiting AS (
      ORDER BY leg.change_id, leg.leg
        FOR UPDATE OF leg
 )
-UPDATE change_leg AS leg SET event_seen_at = clock_timestamp()
+UPDATE change_leg AS leg SET event_seen_at = clock_timestamp(), nudges = nudges + 1
   FROM waiting
  WHERE leg.change_id = waiting.change_id AND leg.leg = waiting.leg
 RETURNING leg.change_id
@@ -221,35 +231,22 @@ async def renew(conn: Executor, held: LegRow) -> bool:
     return bool((await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence)).endswith(" 1"))
 
 
-async def free(conn: Executor, held: LegRow, retry_after_seconds: float) -> datetime | None:
-    """Give the lease back; returns when the latest event about the account was seen."""
-    seen: datetime | None = await conn.fetchval(
+async def free(conn: Executor, held: LegRow, retry_after_seconds: float) -> int | None:
+    """Give the lease back; returns how often the leg was nudged so far, None when the lease was lost."""
+    nudges: int | None = await conn.fetchval(
         FREE_LEASE, held.change_id, held.leg, held.fence, retry_after_seconds
     )
-    return seen
+    return nudges
 
 
 async def move(conn: Connection, held: LegRow, state: str, *, ended: bool, **columns: Any) -> LegRow | None:
-    """Move a leg that we hold; None when the fence or the state is no longer ours. See MOVE_LEG."""
-    row = await conn.fetchrow(
-        MOVE_LEG,
-        held.change_id,
-        held.leg,
-        held.fence,
-        held.state,
-        state,
-        columns.get("reason"),
-        columns.get("detail"),
-        columns.get("charged_minor"),
-        columns.get("difference_minor"),
-        columns.get("stripe_invoice_id"),
-        columns.get("hosted_invoice_url"),
-        columns.get("payable_until"),
-        columns.get("ending", held.ending),
-        columns.get("unknown_since", held.unknown_since),
-        columns.get("clean_read_at", held.clean_read_at),
-        ended,
-    )
+    """Move a leg that we hold; None when the fence or the state is no longer ours. `columns` as in MOVED."""
+    values = [columns.pop(name, getattr(held, name)) for name in MOVED]
+    ending = ("ending" in columns, columns.pop("ending", None))
+    if columns:
+        raise TypeError(f"a move does not carry {', '.join(columns)}")
+    key = (held.change_id, held.leg, held.fence, held.state)
+    row = await conn.fetchrow(MOVE_LEG, *key, state, *values, *ending, ended)
     return LegRow(**dict(row)) if row else None
 
 

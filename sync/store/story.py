@@ -120,11 +120,12 @@ SELECT quote.created_at AS at, 'quote' AS what, quote.id,
 # Calls stand where they were first sent; one that never left stands where it was stored.
 CALLS = """
 SELECT coalesce(first_sent_at, created_at) AS at, 'call' AS what, key AS id,
-       CASE WHEN answered_at IS NOT NULL THEN 'answered' WHEN sends > 0 THEN 'sent' ELSE 'stored' END AS state,
+       CASE WHEN answered_at IS NOT NULL THEN 'answered'
+            WHEN sends > 0 THEN 'sent' ELSE 'stored' END AS state,
        jsonb_build_object(
-           'subject_id', subject_id, 'method', method, 'path', path, 'sends', sends, 'http_status', http_status,
-           'stripe_request_id', stripe_request_id, 'error_code', error_code, 'last_sent_at', last_sent_at,
-           'answered_at', answered_at) AS detail
+           'subject_id', subject_id, 'method', method, 'path', path, 'sends', sends,
+           'http_status', http_status, 'stripe_request_id', stripe_request_id, 'error_code', error_code,
+           'last_sent_at', last_sent_at, 'answered_at', answered_at) AS detail
   FROM stripe_call WHERE subject_id = ANY ($1) ORDER BY created_at DESC LIMIT $2
 """
 STEPS = """
@@ -153,7 +154,8 @@ SELECT DISTINCT ON (event.created, event.id) received_at AS at, 'event' AS what,
   JOIN inbox AS event ON event.customer_id = account.stripe_customer_id
    AND (event.object_id = leg.stripe_invoice_id
         OR (event.object_id IN (account.stripe_subscription_id, account.stripe_customer_id)
-            AND event.received_at BETWEEN leg.created_at AND coalesce(leg.ended_at, now()) + interval '10 minutes'))
+            AND event.received_at BETWEEN leg.created_at
+                                      AND coalesce(leg.ended_at, now()) + interval '10 minutes'))
  WHERE leg.change_id = ANY ($1)
  ORDER BY event.created DESC, event.id DESC LIMIT $2
 """
@@ -177,7 +179,9 @@ async def happenings(
         rows += await conn.fetch(EVENTS_OF_ACCOUNT, account_id, limit)
     else:
         rows += await conn.fetch(EVENTS_OF_CHANGES, changes, limit)
-    return sorted((Happening(**dict(row)) for row in rows), key=lambda happening: happening.at)
+    happened = [Happening(**dict(row)) for row in rows]
+    # Events are stored in batches: within one, Stripe's own second decides.
+    return sorted(happened, key=lambda each: (each.at, each.detail.get("created_unix", 0)))
 
 
 # ---- the head of a story

@@ -76,7 +76,7 @@ async def test_four_appliers_end_equal_to_the_twin(
     reads = await settle(pool, Refresh(pool, burst.gateway, Mirror()))
     seconds = time.monotonic() - started
     for process in processes:
-        await process.communicate()
+        await process.communicate(b"")
 
     print(f"\n{len(events)} events in {seconds:.1f} s, {reads} reads")
     assert [process.returncode for process in processes] == [0, 0]

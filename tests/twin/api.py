@@ -1,7 +1,10 @@
-"""A small client for the twin: raw HTTP, so that nothing of the SDK hides a mistake, and builders with defaults."""
+"""A small client for the twin: raw HTTP, so that nothing of the SDK hides a mistake, and builders with
+defaults.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -47,7 +50,9 @@ class Api:
         """`DELETE`, with the parameters in the query."""
         return await self.call("DELETE", path, params, **options)
 
-    async def control(self, path: str, body: JSON | None = None, *, method: str = "POST", status: int = 200) -> Any:
+    async def control(
+        self, path: str, body: JSON | None = None, *, method: str = "POST", status: int = 200
+    ) -> Any:
         """The control door: JSON both ways."""
         async with self.session.request(method, f"{self.base_url}/_twin/{path}", json=body) as answer:
             result = await answer.json(content_type=None)
@@ -65,11 +70,23 @@ class Api:
         data: list[JSON] = (await self.get("/v1/events", {"limit": 100, **params}))["data"]
         return data
 
+    async def until(self, path: str) -> None:
+        """Wait until a list has a member; five seconds at most."""
+        for _ in range(500):
+            if (await self.get(path))["data"]:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{path} stayed empty")
+
     async def price(self, amount: int, interval: str = "month", **extra: Any) -> str:
         """The id of a price of `amount` minor units with a product of its own."""
         name = (amount, interval, repr(extra))
         if name not in self._prices:
-            params = {"product_data": {"name": f"P{amount}"}, "currency": "usd", "recurring": {"interval": interval}}
+            params = {
+                "product_data": {"name": f"P{amount}"},
+                "currency": "usd",
+                "recurring": {"interval": interval},
+            }
             amounts = {} if "tiers" in extra or "unit_amount_decimal" in extra else {"unit_amount": amount}
             self._prices[name] = (await self.post("/v1/prices", {**params, **amounts, **extra}))["id"]
         return self._prices[name]
@@ -92,23 +109,27 @@ class Api:
 
     async def seats(self, quantity: int = 5, amount: int = 2000, **extra: Any) -> JSON:
         """A subscription of one item on a customer frozen at the first of November."""
-        return await self.subscribe(await self.frozen_customer(), (await self.price(amount), quantity), **extra)
+        return await self.subscribe(
+            await self.frozen_customer(), (await self.price(amount), quantity), **extra
+        )
 
-    async def change(self, subscription: JSON, *items: JSON, **extra: Any) -> JSON:
+    async def change(self, subscription: JSON, *items: JSON, key: str | None = None, **extra: Any) -> JSON:
         """An invoiced update with the latest invoice expanded."""
         params = {"items": list(items), "proration_behavior": "always_invoice", "expand": ["latest_invoice"]}
-        return await self.post(f"/v1/subscriptions/{subscription['id']}", {**params, **extra})
+        return await self.post(f"/v1/subscriptions/{subscription['id']}", {**params, **extra}, key=key)
 
     async def new_card(self, customer_id: str, token: str) -> str:
         """Attach a test card and make it the default."""
         card = (await self.post(f"/v1/payment_methods/{token}/attach", {"customer": customer_id}))["id"]
-        await self.post(f"/v1/customers/{customer_id}", {"invoice_settings": {"default_payment_method": card}})
+        await self.post(
+            f"/v1/customers/{customer_id}", {"invoice_settings": {"default_payment_method": card}}
+        )
         return str(card)
 
-    async def held_change(self, token: str = "pm_card_chargeCustomerFail", **extra: Any) -> JSON:
+    async def held_change(self, card: str = "pm_card_chargeCustomerFail", **extra: Any) -> JSON:
         """Seats 5 -> 8 held back as a pending update, by a card that does not pay."""
         subscription = await self.seats()
-        await self.new_card(subscription["customer"], token)
+        await self.new_card(subscription["customer"], card)
         item = first_item(subscription)
         return await self.change(
             subscription, {"id": item["id"], "quantity": 8}, payment_behavior="pending_if_incomplete", **extra

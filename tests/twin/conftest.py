@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import stripe
 
 from tests.twin.api import Api
 from worker.twin.server import RunningTwin
@@ -16,3 +17,13 @@ async def api(twin: RunningTwin) -> AsyncIterator[Api]:
     """Raw HTTP to a fresh twin."""
     async with aiohttp.ClientSession() as session:
         yield Api(twin.base_url, session)
+
+
+@pytest.fixture
+async def sdk(twin: RunningTwin) -> AsyncIterator[stripe.StripeClient]:
+    """The SDK's own client on a fresh twin, with two retries."""
+    http = stripe.AIOHTTPClient()
+    yield stripe.StripeClient(
+        "sk_test_twin", base_addresses={"api": twin.base_url}, http_client=http, max_network_retries=2
+    )
+    await http.close_async()  # type: ignore[no-untyped-call]  # the SDK has no annotation there

@@ -11,7 +11,9 @@ from aiohttp import web
 
 
 class Receiver:
-    """Keeps what arrives: (event, raw body, signature header), and answers the next of `statuses`, then 200."""
+    """Keeps what arrives: (event, raw body, signature header), and answers the next of `statuses`, then
+    200.
+    """
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, Any], bytes, str]] = []

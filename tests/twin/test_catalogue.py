@@ -11,7 +11,12 @@ from tests.twin.api import Api, amounts
 
 async def test_a_lookup_key_belongs_to_one_price(api: Api) -> None:
     """It moves only with `transfer_lookup_key`, and the old price says so in an event."""
-    base = {"product_data": {"name": "x"}, "currency": "usd", "recurring": {"interval": "month"}, "lookup_key": "k"}
+    base = {
+        "product_data": {"name": "x"},
+        "currency": "usd",
+        "recurring": {"interval": "month"},
+        "lookup_key": "k",
+    }
     first = await api.post("/v1/prices", {**base, "unit_amount": 100})
     await api.post("/v1/prices", {**base, "unit_amount": 200}, status=400)
     second = await api.post("/v1/prices", {**base, "unit_amount": 200, "transfer_lookup_key": True})
@@ -34,8 +39,22 @@ async def test_amounts_are_immutable(api: Api) -> None:
 @pytest.mark.parametrize(
     ("extra", "quantity", "expected"),
     [
-        ({"tiers_mode": "graduated", "tiers": [{"up_to": 1000, "unit_amount": 2}, {"up_to": "inf", "unit_amount": 1}]}, 1500, 2500),
-        ({"tiers_mode": "volume", "tiers": [{"up_to": 5, "unit_amount": 9}, {"up_to": "inf", "unit_amount": 5}]}, 6, 30),
+        (
+            {
+                "tiers_mode": "graduated",
+                "tiers": [{"up_to": 1000, "unit_amount": 2}, {"up_to": "inf", "unit_amount": 1}],
+            },
+            1500,
+            2500,
+        ),
+        (
+            {
+                "tiers_mode": "volume",
+                "tiers": [{"up_to": 5, "unit_amount": 9}, {"up_to": "inf", "unit_amount": 5}],
+            },
+            6,
+            30,
+        ),
         ({"tiers_mode": "volume", "tiers": [{"up_to": "inf", "unit_amount": 5, "flat_amount": 100}]}, 4, 120),
         ({"transform_quantity": {"divide_by": 1000, "round": "up"}}, 2001, 300),
         ({"unit_amount_decimal": "0.5"}, 7, 3),
@@ -47,7 +66,10 @@ async def test_what_a_quantity_costs(api: Api, extra: dict[str, Any], quantity: 
     scheme = {"billing_scheme": "tiered"} if "tiers" in extra else {}
     subscription = await api.seats(quantity, 100)
     price = await api.price(100, **{**scheme, **extra})
-    params = {"customer": subscription["customer"], "subscription_details": {"items": [{"price": price, "quantity": quantity}]}}
+    params = {
+        "customer": subscription["customer"],
+        "subscription_details": {"items": [{"price": price, "quantity": quantity}]},
+    }
     assert amounts(await api.post("/v1/invoices/create_preview", params)) == [expected]
 
 

@@ -68,7 +68,9 @@ def test_bad_requests_are_caught_both_ways(bad: dict[str, object]) -> None:
 
 def test_an_unset_is_no_enum_mistake() -> None:
     """An empty string clears a field where the SDK allows it, and only there."""
-    assert contract.check_form("POST", "/v1/subscriptions/sub_1", [("discounts", ""), ("cancel_at", "")]) == []
+    assert (
+        contract.check_form("POST", "/v1/subscriptions/sub_1", [("discounts", ""), ("cancel_at", "")]) == []
+    )
     assert contract.check_form("POST", "/v1/subscriptions/sub_1", [("proration_behavior", "")])
 
 
@@ -78,7 +80,9 @@ def test_metadata_keys_of_digits_stay_keys() -> None:
     assert ({"metadata": {"0": "a", "1": "b"}}, []) == (params, problems)
 
 
-@pytest.mark.parametrize("keys", [["expand[]", "expand[]"], ["expand[0]", "expand[1]"], ["expand[1]", "expand[0]"]])
+@pytest.mark.parametrize(
+    "keys", [["expand[]", "expand[]"], ["expand[0]", "expand[1]"], ["expand[1]", "expand[0]"]]
+)
 def test_lists_come_in_every_spelling(keys: list[str]) -> None:
     """The SDK sends `a[0]`, curl and the CLI `a[]`."""
     params, _ = contract.decode("customer_retrieve", list(zip(keys, ["x", "y"], strict=True)))
@@ -96,7 +100,8 @@ def test_starting_a_twin_imports_nothing_heavy() -> None:
     """A twin starts without the SDK, without our own packages and without a database driver."""
     code = (
         "import sys; import worker.twin.server; from worker.twin import contract; contract.warm_up();"
-        "print([m for m in sys.modules if m.split('.')[0] in ('stripe', 'sync', 'handlers', 'asyncpg', 'pydantic')])"
+        "heavy = ('stripe', 'sync', 'handlers', 'asyncpg', 'pydantic');"
+        "print([m for m in sys.modules if m.split('.')[0] in heavy])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

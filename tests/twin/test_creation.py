@@ -14,7 +14,11 @@ async def test_first_invoice_is_paid_within_the_request(api: Api) -> None:
     subscription = await api.seats(5, expand=["latest_invoice"])
     invoice = subscription["latest_invoice"]
     assert (subscription["status"], subscription["billing_mode"]["type"]) == ("active", "flexible")
-    assert (invoice["status"], invoice["billing_reason"], amounts(invoice)) == ("paid", "subscription_create", [10000])
+    assert (invoice["status"], invoice["billing_reason"], amounts(invoice)) == (
+        "paid",
+        "subscription_create",
+        [10000],
+    )
     assert first_item(subscription)["current_period_end"] == NOVEMBER + MONTH
     assert "current_period_end" not in subscription
 
@@ -61,7 +65,11 @@ async def test_refused_creations_leave_nothing(
 ) -> None:
     """Pending updates are for updates, a required payment must succeed, and there must be a way to pay."""
     customer = await api.customer(card)
-    params = {"customer": customer["id"], "items": [{"price": await api.price(2000)}], "payment_behavior": behavior}
+    params = {
+        "customer": customer["id"],
+        "items": [{"price": await api.price(2000)}],
+        "payment_behavior": behavior,
+    }
     assert (await api.post("/v1/subscriptions", params, status=status))["error"].get("code") == code
     assert (await api.get("/v1/subscriptions", {"customer": customer["id"], "status": "all"}))["data"] == []
     assert await api.ledger(customer=customer["id"]) == []
@@ -69,7 +77,9 @@ async def test_refused_creations_leave_nothing(
 
 async def test_default_incomplete_waits(api: Api) -> None:
     """The first payment is left to the client."""
-    subscription = await api.seats(payment_behavior="default_incomplete", expand=["latest_invoice.confirmation_secret"])
+    subscription = await api.seats(
+        payment_behavior="default_incomplete", expand=["latest_invoice.confirmation_secret"]
+    )
     invoice = subscription["latest_invoice"]
     assert (subscription["status"], invoice["status"], invoice["attempt_count"]) == ("incomplete", "open", 0)
     assert invoice["confirmation_secret"]["client_secret"]
@@ -108,7 +118,9 @@ async def test_cards_by_token(api: Api) -> None:
 
 
 async def test_declining_cards_attach_unless_told(api: Api) -> None:
-    """By default every test card attaches and declines later; real Stripe refuses some at once (recorded 402)."""
+    """By default every test card attaches and declines later; real Stripe refuses some at once (recorded
+    402).
+    """
     customer = await api.customer(None)
     path = "/v1/payment_methods/pm_card_chargeDeclined/attach"
     await api.post(path, {"customer": customer["id"]})

@@ -49,7 +49,7 @@ async def test_a_delivery_is_signed_over_its_raw_bytes(api: Api, receiver: Recei
     customer = await api.customer()
     await receiver.until(lambda: bool(receiver.got))
     event, raw, header = receiver.got[0]
-    checked = stripe.Webhook.construct_event(raw, header, secret)  # type: ignore[no-untyped-call]
+    checked = stripe.Webhook.construct_event(raw, header, secret)
     assert (checked.id, event["data"]["object"]["id"]) == (event["id"], customer["id"])
     assert event["api_version"] == stripe.api_version
 
@@ -144,7 +144,9 @@ async def test_delays(api: Api, receiver: Receiver) -> None:
     assert receiver.got[1][0]["data"]["object"]["id"] == slow["id"]
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("bad_signature", "signatures found"), ("old_timestamp", "outside the tolerance")])
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("bad_signature", "signatures found"), ("old_timestamp", "outside the tolerance")]
+)
 async def test_spoilt_signatures(api: Api, receiver: Receiver, mode: str, reason: str) -> None:
     """The first try of a spoilt delivery does not verify, the next one does."""
     secret = await listen(api, receiver, "customer.created")
@@ -154,8 +156,8 @@ async def test_spoilt_signatures(api: Api, receiver: Receiver, mode: str, reason
     await receiver.until(lambda: len(receiver.got) == 2)
     _, raw, header = receiver.got[0]
     with pytest.raises(stripe.SignatureVerificationError, match=reason):
-        stripe.Webhook.construct_event(raw, header, secret)  # type: ignore[no-untyped-call]
-    stripe.Webhook.construct_event(receiver.got[1][1], receiver.got[1][2], secret)  # type: ignore[no-untyped-call]
+        stripe.Webhook.construct_event(raw, header, secret)
+    stripe.Webhook.construct_event(receiver.got[1][1], receiver.got[1][2], secret)
 
 
 async def test_endpoints_choose_their_events(api: Api, receiver: Receiver) -> None:

@@ -38,7 +38,12 @@ async def test_headers_of_an_answer(api: Api) -> None:
 async def test_ids_say_that_they_are_no_stripe_s(api: Api) -> None:
     """Every id carries a mark that no id of live mode has."""
     subscription = await api.seats()
-    ids = [subscription["id"], subscription["customer"], subscription["latest_invoice"], first_item(subscription)["id"]]
+    ids = [
+        subscription["id"],
+        subscription["customer"],
+        subscription["latest_invoice"],
+        first_item(subscription)["id"],
+    ]
     assert all("_twin" in i for i in ids)
 
 
@@ -92,7 +97,9 @@ async def test_expansion_reaches_four_levels_and_no_further(api: Api) -> None:
     listed = await api.get("/v1/subscriptions", {"expand": ["data.items.data.price.product"]})
     assert listed["data"][0]["items"]["data"][0]["price"]["product"]["object"] == "product"
     await api.get(path, {"expand": ["a.b.c.d.e"]}, status=400)
-    assert "cannot be expanded" in (await api.get(path, {"expand": ["nothing"]}, status=400))["error"]["message"]
+    assert (
+        "cannot be expanded" in (await api.get(path, {"expand": ["nothing"]}, status=400))["error"]["message"]
+    )
 
 
 async def test_embedded_lists_show_their_first_page(api: Api) -> None:
@@ -100,17 +107,20 @@ async def test_embedded_lists_show_their_first_page(api: Api) -> None:
     items = [(await api.price(1000 + n), 1) for n in range(12)]
     subscription = await api.subscribe(await api.customer(), *items)
     invoice = await api.get(f"/v1/invoices/{subscription['latest_invoice']}")
-    assert (len(invoice["lines"]["data"]), invoice["lines"]["has_more"], invoice["lines"]["total_count"]) == (10, True, 12)
-    rest = await api.get(f"/v1/invoices/{invoice['id']}/lines", {"starting_after": invoice["lines"]["data"][-1]["id"]})
+    assert (len(invoice["lines"]["data"]), invoice["lines"]["has_more"], invoice["lines"]["total_count"]) == (
+        10,
+        True,
+        12,
+    )
+    rest = await api.get(
+        f"/v1/invoices/{invoice['id']}/lines", {"starting_after": invoice["lines"]["data"][-1]["id"]}
+    )
     assert (len(rest["data"]), rest["has_more"]) == (2, False)
 
 
-async def test_the_real_sdk_works_against_the_twin(api: Api) -> None:
-    """The SDK's own asynchronous client creates, expands and pages."""
-    http = stripe.AIOHTTPClient()
-    client = stripe.StripeClient("sk_test_twin", base_addresses={"api": api.base_url}, http_client=http)
-    customer = await client.v1.customers.create_async({"metadata": {"a": "1"}})
-    await client.v1.customers.update_async(customer.id, {"metadata": {"a": "", "b": "é[x]"}})
-    page = await client.v1.customers.list_async({"limit": 1})
+async def test_the_real_sdk_works_against_the_twin(sdk: stripe.StripeClient) -> None:
+    """The SDK's own asynchronous client creates, updates and pages."""
+    customer = await sdk.v1.customers.create_async({"metadata": {"a": "1"}})
+    await sdk.v1.customers.update_async(customer.id, {"metadata": {"a": "", "b": "é[x]"}})
+    page = await sdk.v1.customers.list_async({"limit": 1})
     assert [c.metadata.to_dict() async for c in page.auto_paging_iter() if c.metadata] == [{"b": "é[x]"}]
-    await http.close_async()

@@ -33,10 +33,15 @@ async def test_no_event_without_a_change(api: Api) -> None:
 
 
 async def test_a_request_is_named_by_its_key(api: Api) -> None:
-    """Own changes are recognised by `request.idempotency_key`; edits by hand and the clock have no request."""
+    """Own changes are recognised by `request.idempotency_key`; edits by hand and the clock have no
+    request.
+    """
     made = await api.post("/v1/customers", key="change:1:now:update:0")
     event = (await api.events(type="customer.created"))[0]
-    assert event["request"] == {"id": api.headers["Request-Id"], "idempotency_key": "change:1:now:update:0"} or made
+    assert (
+        event["request"] == {"id": api.headers["Request-Id"], "idempotency_key": "change:1:now:update:0"}
+        or made
+    )
     assert event["request"]["idempotency_key"] == "change:1:now:update:0"
     edit = {"method": "POST", "path": f"/v1/customers/{made['id']}", "params": {"name": "By hand"}}
     assert (await api.control("dashboard", edit))["name"] == "By hand"
@@ -57,7 +62,10 @@ async def test_filters_of_the_list(api: Api) -> None:
     await api.customer(None)
     await api.control("clock", {"advance_seconds": 1000})
     await api.post("/v1/products", {"name": "x"})
-    assert types(await api.events(types=["customer.created", "product.created"])) == ["product.created", "customer.created"]
+    assert types(await api.events(types=["customer.created", "product.created"])) == [
+        "product.created",
+        "customer.created",
+    ]
     assert types(await api.events(created={"gte": start + 900})) == ["product.created"]
     assert types(await api.events(type="customer.*")) == ["customer.created"]
     await api.get("/v1/events", {"type": "a", "types": ["b"]}, status=400)

@@ -51,7 +51,9 @@ async def test_nothing_is_credited_twice(api: Api) -> None:
     item = first_item(subscription)["id"]
     totals = []
     for quantity in (8, 5, 8, 5):
-        changed = await api.change(subscription, {"id": item, "quantity": quantity}, proration_date=MID_NOVEMBER)
+        changed = await api.change(
+            subscription, {"id": item, "quantity": quantity}, proration_date=MID_NOVEMBER
+        )
         totals.append(changed["latest_invoice"]["total"])
     assert totals == [2900, -2900, 2900, -2900]
 
@@ -60,17 +62,23 @@ async def test_pending_prorations_ride_on_the_next_invoice(api: Api) -> None:
     """`create_prorations` waits; the next invoiced change collects it, newest first, after its own lines."""
     subscription = await api.seats(5)
     item = first_item(subscription)["id"]
-    quiet = await api.change(subscription, {"id": item, "quantity": 6}, proration_behavior="create_prorations")
+    quiet = await api.change(
+        subscription, {"id": item, "quantity": 6}, proration_behavior="create_prorations"
+    )
     assert quiet["latest_invoice"]["id"] == subscription["latest_invoice"]
     waiting = await api.get("/v1/invoiceitems", {"customer": subscription["customer"], "pending": True})
     assert [i["amount"] for i in waiting["data"]] == [12000, -10000]
     changed = await api.change(subscription, {"id": item, "quantity": 7})
     assert amounts(changed["latest_invoice"]) == [-12000, 14000, 12000, -10000]
-    assert (await api.get("/v1/invoiceitems", {"customer": subscription["customer"], "pending": True}))["data"] == []
+    assert (await api.get("/v1/invoiceitems", {"customer": subscription["customer"], "pending": True}))[
+        "data"
+    ] == []
 
 
 async def test_cancelling_after_none_credits_what_was_billed(api: Api) -> None:
-    """`none` to a dearer price, then cancel with `prorate`: the credit is at the price that was billed (recorded)."""
+    """`none` to a dearer price, then cancel with `prorate`: the credit is at the price that was billed
+    (recorded).
+    """
     subscription = await api.seats(1, 2000)
     item = {"id": first_item(subscription)["id"], "price": await api.price(9000), "quantity": 1}
     await api.change(subscription, item, proration_behavior="none")

@@ -1,7 +1,7 @@
-"""Prorations to the cent: the worked examples of one month and one year, and what was recorded from real Stripe.
+"""Prorations to the cent: worked examples of a month and of a year, and what was recorded from real Stripe.
 
-Month: 2026-11-01 to 2026-12-01, 2,592,000 s; the change at 2026-11-16T12:00:00Z leaves 1,252,800 s, at 12:34:56
-1,250,704 s. Year: 2026-03-01 to 2027-03-01, 31,536,000 s; the change at 2026-11-23T09:00:00Z leaves 8,434,800 s.
+Month: 2026-11-01 to 2026-12-01, 2,592,000 s; the change at 2026-11-16T12:00:00Z leaves 1,252,800 s, at
+12:34:56 1,250,704 s. Year: 2026-03-01 to 2027-03-01, 31,536,000 s; at 2026-11-23T09:00:00Z 8,434,800 s are left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from worker.twin.billing.money import round_minor
 LATER = MID_NOVEMBER + 2096  # 12:34:56
 MARCH = 1772323200  # 2026-03-01T00:00:00Z
 IN_THE_YEAR = MARCH + 31536000 - 8434800
-TIERS = [{"up_to": 5, "unit_amount": 2000}, {"up_to": 10, "unit_amount": 1500}, {"up_to": "inf", "unit_amount": 1200}]
+TIERS = [
+    {"up_to": 5, "unit_amount": 2000},
+    {"up_to": 10, "unit_amount": 1500},
+    {"up_to": "inf", "unit_amount": 1200},
+]
 
 
 def tiered(mode: str) -> dict[str, Any]:
@@ -32,18 +36,34 @@ CASES = [
     ("band 80 -> 180, later", (8000, {}), 1, (18000, {}), 1, LATER, [-3860, 8685]),
     ("volume tiers 5 -> 8", (1, tiered("volume")), 5, (1, tiered("volume")), 8, MID_NOVEMBER, [-4833, 5800]),
     ("volume cliff 5 -> 6", (1, tiered("volume")), 5, (1, tiered("volume")), 6, MID_NOVEMBER, [-4833, 4350]),
-    ("graduated 5 -> 8", (1, tiered("graduated")), 5, (1, tiered("graduated")), 8, MID_NOVEMBER, [-4833, 7008]),
+    (
+        "graduated 5 -> 8",
+        (1, tiered("graduated")),
+        5,
+        (1, tiered("graduated")),
+        8,
+        MID_NOVEMBER,
+        [-4833, 7008],
+    ),
     ("down 180 -> 80", (18000, {}), 1, (8000, {}), 1, MID_NOVEMBER, [-8700, 3867]),
 ]
 
 
-@pytest.mark.parametrize(("name", "old", "before", "new", "after", "at", "expected"), CASES, ids=lambda c: str(c)[:24])
+@pytest.mark.parametrize(
+    ("name", "old", "before", "new", "after", "at", "expected"), CASES, ids=lambda c: str(c)[:24]
+)
 async def test_worked_examples_of_a_month(
     api: Api, name: str, old: Any, before: int, new: Any, after: int, at: int, expected: list[int]
 ) -> None:
     """A credit for the old and a debit for the new, each to the second and rounded by itself."""
-    subscription = await api.subscribe(await api.frozen_customer(), (await api.price(old[0], **old[1]), before))
-    item = {"id": first_item(subscription)["id"], "price": await api.price(new[0], **new[1]), "quantity": after}
+    subscription = await api.subscribe(
+        await api.frozen_customer(), (await api.price(old[0], **old[1]), before)
+    )
+    item = {
+        "id": first_item(subscription)["id"],
+        "price": await api.price(new[0], **new[1]),
+        "quantity": after,
+    }
     changed = await api.change(subscription, item, proration_date=at)
     assert amounts(changed["latest_invoice"]) == expected, name
 
@@ -73,20 +93,27 @@ async def test_worked_examples_of_a_year(
     api: Api, old: int, before: int, new: int, after: int, expected: list[int]
 ) -> None:
     """The same over the actual seconds of a year."""
-    subscription = await api.subscribe(await api.frozen_customer(MARCH), (await api.price(old, "year"), before))
+    subscription = await api.subscribe(
+        await api.frozen_customer(MARCH), (await api.price(old, "year"), before)
+    )
     item = {"id": first_item(subscription)["id"], "price": await api.price(new, "year"), "quantity": after}
     changed = await api.change(subscription, item, proration_date=IN_THE_YEAR)
     assert amounts(changed["latest_invoice"]) == expected
 
 
 async def test_month_to_year_keeps_the_start(api: Api) -> None:
-    """Flexible, anchor unchanged: the item's period becomes a year from its start (recorded: 4 s in, 25000)."""
+    """Flexible, anchor unchanged: the item's period becomes a year from its start (recorded: 4 s in,
+    25000).
+    """
     subscription = await api.subscribe(await api.frozen_customer(), (await api.price(2500), 1))
     item = {"id": first_item(subscription)["id"], "price": await api.price(25000, "year"), "quantity": 1}
     changed = await api.change(subscription, item, proration_date=NOVEMBER + 4)
     assert amounts(changed["latest_invoice"]) == [-2500, 25000]
     period = first_item(changed)
-    assert (period["current_period_start"], period["current_period_end"]) == (NOVEMBER, NOVEMBER + 365 * 86400)
+    assert (period["current_period_start"], period["current_period_end"]) == (
+        NOVEMBER,
+        NOVEMBER + 365 * 86400,
+    )
 
 
 async def test_month_to_year_with_a_fresh_anchor(api: Api) -> None:
@@ -97,15 +124,22 @@ async def test_month_to_year_with_a_fresh_anchor(api: Api) -> None:
     await api.post(clock, {"frozen_time": MID_NOVEMBER})
     item = {"id": first_item(subscription)["id"], "price": await api.price(180000, "year"), "quantity": 1}
     changed = await api.change(subscription, item, billing_cycle_anchor={"type": "now"})
-    assert (amounts(changed["latest_invoice"]), changed["latest_invoice"]["total"]) == ([-8700, 180000], 171300)
+    assert (amounts(changed["latest_invoice"]), changed["latest_invoice"]["total"]) == (
+        [-8700, 180000],
+        171300,
+    )
     assert changed["billing_cycle_anchor"] == MID_NOVEMBER
 
 
 async def test_descriptions_and_shape_of_a_proration(api: Api) -> None:
-    """The texts, the period, no unit amount, not discountable, and the credit names what it credits (recorded)."""
+    """The texts, the period, no unit amount, not discountable, and the credit names what it credits
+    (recorded).
+    """
     subscription = await api.seats(1)
     item = {"id": first_item(subscription)["id"], "quantity": 3}
-    credit, debit = (await api.change(subscription, item, proration_date=MID_NOVEMBER))["latest_invoice"]["lines"]["data"]
+    credit, debit = (await api.change(subscription, item, proration_date=MID_NOVEMBER))["latest_invoice"][
+        "lines"
+    ]["data"]
     assert credit["description"] == "Unused time on P2000 after 16 Nov 2026"
     assert debit["description"] == "Remaining time on 3 × P2000 after 16 Nov 2026"
     assert credit["period"] == {"start": MID_NOVEMBER, "end": NOVEMBER + MONTH}

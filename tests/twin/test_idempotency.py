@@ -26,19 +26,23 @@ async def test_another_body_is_an_error(api: Api) -> None:
 
 async def test_a_key_in_use_is_409(api: Api) -> None:
     """While the first request is still running the second one is told to wait; one object is made."""
-    await api.control("faults", {"path": "/v1/customers", "slow_seconds": 0.3, "when": "after"})
+    await api.control("faults", {"method": "POST", "slow_seconds": 0.3, "when": "after"})
     slow = asyncio.create_task(api.post("/v1/customers", {"name": "Ada"}, key="k"))
-    await asyncio.sleep(0.1)
-    # The effect has happened, so the second request is a replay, not a conflict.
-    replay = await api.post("/v1/customers", {"name": "Ada"}, key="k")
-    assert (await slow)["id"] == replay["id"]
+    await api.until("/v1/customers")
+    error = (await api.post("/v1/customers", {"name": "Ada"}, key="k", status=409))["error"]
+    assert (error["code"], "Stripe-Should-Retry" in api.headers) == ("idempotency_key_in_use", False)
+    first = await slow
+    assert await api.post("/v1/customers", {"name": "Ada"}, key="k") == first
 
 
 async def test_business_errors_are_stored(api: Api) -> None:
     """A decline stays a decline under its key, whatever happens to the card meanwhile."""
     subscription = await api.seats()
     await api.new_card(subscription["customer"], "pm_card_chargeCustomerFail")
-    params = {"items": [{"id": first_item(subscription)["id"], "quantity": 8}], "proration_behavior": "always_invoice"}
+    params = {
+        "items": [{"id": first_item(subscription)["id"], "quantity": 8}],
+        "proration_behavior": "always_invoice",
+    }
     params["payment_behavior"] = "error_if_incomplete"
     path = f"/v1/subscriptions/{subscription['id']}"
     await api.post(path, params, key="k", status=402)

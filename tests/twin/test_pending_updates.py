@@ -20,11 +20,16 @@ async def advance(api: Api, subscription: JSON, to: int) -> None:
 
 
 async def test_a_decline_holds_the_change_back(api: Api) -> None:
-    """Items, metadata and status stay; the update shows what was wanted, the invoice is open and has a page."""
+    """Items, metadata and status stay; the update shows what was wanted, the invoice is open and has a
+    page.
+    """
     held = await api.held_change(metadata={"prorata_change": "chg_1"})
     assert (first_item(held)["quantity"], held["status"], held["metadata"]) == (5, "active", {})
     update, invoice = held["pending_update"], held["latest_invoice"]
-    assert (update["subscription_items"][0]["quantity"], update["metadata"]) == (8, {"prorata_change": "chg_1"})
+    assert (update["subscription_items"][0]["quantity"], update["metadata"]) == (
+        8,
+        {"prorata_change": "chg_1"},
+    )
     assert update["expires_at"] == NOVEMBER + HOURS_23
     assert (invoice["status"], amounts(invoice)) == ("open", [-10000, 16000])
     assert invoice["hosted_invoice_url"].startswith(api.base_url)
@@ -111,7 +116,9 @@ async def test_older_pending_items_are_swallowed_by_the_void(api: Api) -> None:
     item = first_item(subscription)["id"]
     await api.change(subscription, {"id": item, "quantity": 6}, proration_behavior="create_prorations")
     await api.new_card(subscription["customer"], "pm_card_chargeCustomerFail")
-    held = await api.change(subscription, {"id": item, "quantity": 8}, payment_behavior="pending_if_incomplete")
+    held = await api.change(
+        subscription, {"id": item, "quantity": 8}, payment_behavior="pending_if_incomplete"
+    )
     assert amounts(held["latest_invoice"]) == [-12000, 16000, 12000, -10000]
     await api.post(f"/v1/invoices/{held['latest_invoice']['id']}/void")
     waiting = await api.get("/v1/invoiceitems", {"customer": subscription["customer"], "pending": True})
@@ -151,7 +158,9 @@ async def test_unsupported_parameters_are_refused(api: Api, extra: JSON) -> None
 
 
 async def test_metadata_is_supported(api: Api) -> None:
-    """Corrects the probe `error_pending_update_unsupported_param`: metadata is accepted since 2026-05-27.dahlia."""
+    """Corrects the probe `error_pending_update_unsupported_param`: metadata is accepted since
+    2026-05-27.dahlia.
+    """
     held = await api.held_change(metadata={"x": "1"})
     assert held["pending_update"]["metadata"] == {"x": "1"}
 
@@ -159,8 +168,8 @@ async def test_metadata_is_supported(api: Api) -> None:
 async def test_deleting_an_item_is_not_held_back(api: Api) -> None:
     """Whether Stripe stages deletions in a subscription update is unconfirmed: the twin refuses them."""
     subscription = await api.seats()
-    params = {"items": [{"id": first_item(subscription)["id"], "deleted": True}, {"price": await api.price(1)}]}
-    params["payment_behavior"] = "pending_if_incomplete"
+    items = [{"id": first_item(subscription)["id"], "deleted": True}, {"price": await api.price(1)}]
+    params = {"items": items, "payment_behavior": "pending_if_incomplete"}
     await api.post(f"/v1/subscriptions/{subscription['id']}", params, status=400)
 
 

@@ -13,8 +13,16 @@ async def scheduled(api: Api, subscription: JSON, quantity: int = 2, **extra: ob
     first = made["phases"][0]
     price = first["items"][0]["price"]
     phases = [
-        {"items": [{"price": price, "quantity": 5}], "start_date": first["start_date"], "end_date": first["end_date"]},
-        {"items": [{"price": price, "quantity": quantity}], "duration": {"interval": "month"}, "proration_behavior": "none"},
+        {
+            "items": [{"price": price, "quantity": 5}],
+            "start_date": first["start_date"],
+            "end_date": first["end_date"],
+        },
+        {
+            "items": [{"price": price, "quantity": quantity}],
+            "duration": {"interval": "month"},
+            "proration_behavior": "none",
+        },
     ]
     params = {"phases": phases, "end_behavior": "release", "proration_behavior": "none", **extra}
     return await api.post(f"/v1/subscription_schedules/{made['id']}", params)
@@ -45,7 +53,11 @@ async def test_the_last_phase_releases(api: Api) -> None:
     await advance(api, subscription, DECEMBER + 3600)
     now = await advance(api, subscription, DECEMBER + 31 * 86400 + 3600)
     found = await api.get(f"/v1/subscription_schedules/{schedule['id']}")
-    assert (found["status"], found["released_subscription"], now["schedule"]) == ("released", subscription["id"], None)
+    assert (found["status"], found["released_subscription"], now["schedule"]) == (
+        "released",
+        subscription["id"],
+        None,
+    )
     assert amounts(now["latest_invoice"]) == [4000]
 
 
@@ -94,7 +106,9 @@ async def test_cancellation_belongs_to_the_schedule(api: Api) -> None:
     path = f"/v1/subscriptions/{subscription['id']}"
     await api.post(path, {"cancel_at_period_end": True})
     made = await api.post("/v1/subscription_schedules", {"from_subscription": subscription["id"]})
-    assert "schedule" in (await api.post(path, {"cancel_at_period_end": False}, status=400))["error"]["message"]
+    assert (
+        "schedule" in (await api.post(path, {"cancel_at_period_end": False}, status=400))["error"]["message"]
+    )
     await api.post(f"/v1/subscription_schedules/{made['id']}/release", {"preserve_cancel_date": True})
     assert (await api.get(path))["cancel_at"] == DECEMBER
 
@@ -127,7 +141,11 @@ async def test_events_of_a_schedule(api: Api) -> None:
     subscription = await api.seats()
     schedule = await scheduled(api, subscription)
     await api.post(f"/v1/subscription_schedules/{schedule['id']}/release")
-    seen = [t for t in types(await api.events()) if t.startswith(("subscription_schedule", "customer.subscription"))]
+    seen = [
+        t
+        for t in types(await api.events())
+        if t.startswith(("subscription_schedule", "customer.subscription"))
+    ]
     assert seen[:4] == [
         "customer.subscription.updated",
         "subscription_schedule.released",

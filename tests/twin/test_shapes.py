@@ -19,25 +19,41 @@ CLASSES: dict[str, set[str]] = {
     "_invoice_line_item.InvoiceLineItem": set(),
     "_invoice_item.InvoiceItem": set(),
     "_invoice_payment.InvoicePayment": set(),
-    "_customer.Customer": {"cash_balance", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids"},
+    "_customer.Customer": {
+        "cash_balance",
+        "invoice_credit_balance",
+        "sources",
+        "subscriptions",
+        "tax",
+        "tax_ids",
+    },
     "_customer_balance_transaction.CustomerBalanceTransaction": set(),
     "_price.Price": {"currency_options", "tiers"},
     "_product.Product": set(),
     "_plan.Plan": {"tiers"},
     "_payment_intent.PaymentIntent": {
-        "agent_details", "hooks", "managed_payments", "payment_record", "presentment_details", "async_workflows",
+        "agent_details",
+        "async_workflows",
+        "hooks",
+        "managed_payments",
+        "payment_record",
+        "presentment_details",
     },
     "_charge.Charge": {"authorization_code", "level3", "presentment_details", "refunds", "transfer"},
     "_refund.Refund": {
-        "failure_balance_transaction", "failure_reason", "instructions_email", "pending_reason", "presentment_details",
         "customer_account",
+        "failure_balance_transaction",
+        "failure_reason",
+        "instructions_email",
+        "pending_reason",
+        "presentment_details",
     },
     "_event.Event": {"account", "context"},
     "_webhook_endpoint.WebhookEndpoint": {"secret"},
     "_coupon.Coupon": {"applies_to", "currency_options"},
     "_tax_rate.TaxRate": set(),
     "test_helpers._test_clock.TestClock": set(),
-}  # fmt: skip
+}
 
 
 def fields_of(path: str) -> set[str]:
@@ -45,7 +61,9 @@ def fields_of(path: str) -> set[str]:
     module, _, name = path.rpartition(".")
     source = (contract.sdk_folder() / (module.replace(".", "/") + ".py")).read_text()
     node = next(n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == name)
-    names = {n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+    names = {
+        n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    }
     return names - {"OBJECT_NAME", "deleted"}
 
 
@@ -55,7 +73,9 @@ async def examples(api: Api) -> dict[str, dict[str, Any]]:
     await api.post("/v1/subscription_schedules", {"from_subscription": held["id"]})
     await api.post(f"/v1/customers/{held['customer']}", {"balance": -5})
     await api.post("/v1/invoiceitems", {"customer": held["customer"], "amount": 5, "currency": "usd"})
-    await api.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/", "enabled_events": ["coupon.deleted"]})
+    await api.post(
+        "/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/", "enabled_events": ["coupon.deleted"]}
+    )
     await api.post("/v1/coupons", {"percent_off": 5, "duration": "once"})
     await api.post("/v1/tax_rates", {"display_name": "x", "percentage": 5, "inclusive": False})
     charge = (await api.get("/v1/charges"))["data"][0]["id"]
@@ -92,7 +112,11 @@ def object_name(path: str) -> str:
     source = (contract.sdk_folder() / (module.replace(".", "/") + ".py")).read_text()
     node = next(n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == name)
     for field in node.body:
-        if isinstance(field, ast.AnnAssign) and getattr(field.target, "id", "") == "OBJECT_NAME" and field.value:
+        if (
+            isinstance(field, ast.AnnAssign)
+            and getattr(field.target, "id", "") == "OBJECT_NAME"
+            and field.value
+        ):
             return str(ast.literal_eval(field.value))
     raise AssertionError(f"{path} names no object")
 

@@ -19,7 +19,10 @@ async def test_a_renewal_is_a_draft_for_an_hour(api: Api) -> None:
     subscription = await api.seats()
     now = await advance(api, subscription, DECEMBER + 10)
     assert first_item(now)["current_period_start"] == DECEMBER
-    assert (now["latest_invoice"]["status"], now["latest_invoice"]["billing_reason"]) == ("draft", "subscription_cycle")
+    assert (now["latest_invoice"]["status"], now["latest_invoice"]["billing_reason"]) == (
+        "draft",
+        "subscription_cycle",
+    )
     assert now["latest_invoice"]["automatically_finalizes_at"] == DECEMBER + 3600
     now = await advance(api, subscription, DECEMBER + 3600)
     assert (now["latest_invoice"]["status"], amounts(now["latest_invoice"])) == ("paid", [10000])
@@ -49,7 +52,9 @@ async def test_a_declined_renewal_is_past_due_and_retried(api: Api) -> None:
     """Retries after 3, 5 and 7 days; then, by the account's setting, the subscription is canceled."""
     subscription = await api.seats()
     card = await api.new_card(subscription["customer"], "pm_card_visa")
-    await api.control("dashboard", {"act": "set_card", "payment_method": card, "outcome": "insufficient_funds"})
+    await api.control(
+        "dashboard", {"act": "set_card", "payment_method": card, "outcome": "insufficient_funds"}
+    )
     now = await advance(api, subscription, DECEMBER + 3600)
     assert (now["status"], now["latest_invoice"]["status"]) == ("past_due", "open")
     assert now["latest_invoice"]["next_payment_attempt"] == DECEMBER + 3600 + 3 * DAY

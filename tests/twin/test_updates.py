@@ -9,10 +9,10 @@ import pytest
 from tests.twin.api import JSON, MID_NOVEMBER, MONTH, NOVEMBER, Api, amounts, first_item
 
 
-async def declining(api: Api, token: str = "pm_card_chargeCustomerFail") -> JSON:
+async def declining(api: Api, card: str = "pm_card_chargeCustomerFail") -> JSON:
     """A subscription whose card stopped paying after the first invoice."""
     subscription = await api.seats()
-    await api.new_card(subscription["customer"], token)
+    await api.new_card(subscription["customer"], card)
     return subscription
 
 
@@ -41,7 +41,9 @@ async def test_allow_incomplete_applies_and_falls_behind(api: Api) -> None:
         ("pm_card_authenticationRequired", "subscription_payment_intent_requires_action", None),
     ],
 )
-async def test_error_if_incomplete_leaves_no_trace(api: Api, token: str, code: str, decline_code: str | None) -> None:
+async def test_error_if_incomplete_leaves_no_trace(
+    api: Api, token: str, code: str, decline_code: str | None
+) -> None:
     """402 with the bank's reason; no item, invoice, charge, event or effect remains."""
     subscription = await declining(api, token)
     before = [await api.control("state", method="GET"), await api.ledger(), len(await api.events())]
@@ -73,7 +75,11 @@ async def test_send_invoice_never_charges(api: Api) -> None:
     subscription = await api.seats(collection_method="send_invoice", days_until_due=14)
     changed = await api.change(subscription, more(subscription), proration_date=MID_NOVEMBER)
     invoice = changed["latest_invoice"]
-    assert (changed["status"], invoice["status"], invoice["due_date"]) == ("active", "open", NOVEMBER + 14 * 86400)
+    assert (changed["status"], invoice["status"], invoice["due_date"]) == (
+        "active",
+        "open",
+        NOVEMBER + 14 * 86400,
+    )
     assert await api.ledger(kind="charge") == []
 
 
@@ -90,13 +96,20 @@ async def test_a_negative_total_becomes_credit_and_the_next_invoice_draws_it(api
     renewal = (await api.get("/v1/invoices", {"subscription": subscription["id"], "limit": 1}))["data"][0]
     assert (renewal["total"], renewal["starting_balance"], renewal["amount_due"]) == (8000, -4833, 3167)
     moves = (await api.get(f"/v1/customers/{customer['id']}/balance_transactions"))["data"]
-    assert [(m["amount"], m["type"]) for m in moves] == [(4833, "applied_to_invoice"), (-4833, "applied_to_invoice")]
+    assert [(m["amount"], m["type"]) for m in moves] == [
+        (4833, "applied_to_invoice"),
+        (-4833, "applied_to_invoice"),
+    ]
 
 
 async def test_less_than_the_minimum_moves_to_the_balance(api: Api) -> None:
-    """29 cents are never charged: paid without an attempt, `invoice_too_small`, owed on the next invoice (recorded)."""
+    """29 cents are never charged: paid without an attempt, `invoice_too_small`, owed on the next invoice
+    (recorded).
+    """
     subscription = await api.seats(1, 60)
-    changed = await api.change(subscription, {"id": first_item(subscription)["id"], "quantity": 2}, proration_date=MID_NOVEMBER)
+    changed = await api.change(
+        subscription, {"id": first_item(subscription)["id"], "quantity": 2}, proration_date=MID_NOVEMBER
+    )
     invoice = changed["latest_invoice"]
     assert (invoice["total"], invoice["status"], invoice["amount_due"]) == (29, "paid", 0)
     assert (invoice["attempted"], invoice["attempt_count"], invoice["ending_balance"]) == (True, 0, 29)
@@ -123,7 +136,9 @@ async def test_refused_items(api: Api, item: JSON, message: str) -> None:
         "same": await api.price(2000),
         "first": first_item(subscription)["id"],
         "other currency": await api.price(7, currency="eur"),
-        "once": (await api.post("/v1/prices", {"product_data": {"name": "x"}, "currency": "usd", "unit_amount": 5}))["id"],
+        "once": (
+            await api.post("/v1/prices", {"product_data": {"name": "x"}, "currency": "usd", "unit_amount": 5})
+        )["id"],
         "retired": await api.price(8, active=False),
     }
     edit = {k: names.get(v, v) if isinstance(v, str) else v for k, v in item.items()}
@@ -178,7 +193,9 @@ async def test_one_time_items_wait_unless_something_invoices(api: Api) -> None:
     extra = [{"price": (await api.post("/v1/prices", fee))["id"]}]
     alone = await api.change(subscription, add_invoice_items=extra)
     assert alone["latest_invoice"]["id"] == subscription["latest_invoice"]
-    changed = await api.change(subscription, more(subscription), proration_date=MID_NOVEMBER, add_invoice_items=extra)
+    changed = await api.change(
+        subscription, more(subscription), proration_date=MID_NOVEMBER, add_invoice_items=extra
+    )
     assert amounts(changed["latest_invoice"]) == [-4833, 7733, 500, 500]
 
 

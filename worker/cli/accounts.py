@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.output import AsJson, emit_json, emit_rows, note
+from worker.cli.exits import ExitCode, usage
+from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_billing
 
 if TYPE_CHECKING:
     from sync.billing import Billing
 
 COLUMNS = ("account_id", "name", "currency", "product", "tier", "contact_limit", "seats", "parked")
+
+LOCALES = ("en", "fr")
 
 accounts = typer.Typer(help="Accounts and who may change them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -30,36 +33,63 @@ def link(
     email: Annotated[str, typer.Option(help="Where Stripe's messages go.")],
     name: Annotated[str, typer.Option(help="The customer's name.")],
     admin: Annotated[str, typer.Option(help="The primary admin's user id.")],
-    admin_email: Annotated[str | None, typer.Option(help="The primary admin's address; default: --email.")] = None,
+    admin_email: Annotated[
+        str | None, typer.Option(help="The primary admin's address; default: --email.")
+    ] = None,
     currency: Annotated[str, typer.Option(help="One currency for the account's life.")] = "usd",
     locale: Annotated[str, typer.Option(help="en or fr.")] = "en",
     customer: Annotated[str | None, typer.Option(help="An existing customer (cus_...) to link.")] = None,
-    payment_method: Annotated[str | None, typer.Option(help="The new customer's payment method (pm_...).")] = None,
+    payment_method: Annotated[
+        str | None, typer.Option(help="The new customer's payment method (pm_...).")
+    ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create an account and its customer at Stripe, or link an existing customer."""
-    from sync.accounts import NewAccount, create
+    """Create an account with its customer at Stripe, or link a customer. Safe to repeat."""
+    if locale not in LOCALES:
+        raise usage(f"--locale {locale}: the languages are {', '.join(LOCALES)}")
 
-    new = NewAccount(
-        account_id, email, name, admin, admin_email or email, locale, currency, customer, payment_method
-    )
-    _print(run_async(with_billing("accounts link", lambda billing: create(billing, new))), as_json=as_json)
+    async def carry_out(billing: Billing) -> dict[str, Any]:
+        from sync.accounts import NewAccount, create
+        from sync.store import accounts as store
+
+        if dry_run:
+            known = await store.get(billing.pool, account_id) is not None
+            return {
+                "account_id": account_id,
+                "exists": known,
+                "would_link": None if known else customer or "new",
+            }
+        new = NewAccount(
+            account_id, email, name, admin, admin_email or email, locale, currency, customer, payment_method
+        )
+        return await create(billing, new)
+
+    done = run_async(with_billing("accounts link", carry_out))
+    if not dry_run:
+        _print(done, as_json=as_json)
+    elif as_json:
+        emit_json(done)
+    else:
+        what = "is there already" if done["exists"] else f"would get the customer: {done['would_link']}"
+        typer.echo(f"{account_id} {what}")
 
 
 @accounts.command("list")
 def list_accounts(
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
-    after: Annotated[str | None, typer.Option(help="Start after this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Start after this account.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List accounts by id."""
-    from sync.accounts import list_accounts as page
 
     async def read(billing: Billing) -> tuple[list[dict[str, Any]], bool]:
+        from sync.accounts import list_accounts as page
+
         return await page(billing, limit=limit, starting_after=after)
 
     rows, more = run_async(with_billing("accounts list", read))
-    flat = [{**row, **(row["terms"] or {}), "parked": bool(row["parked"])} for row in rows]
+    flat = [{**row, **(row["terms"] or {}), "parked": "yes" if row["parked"] else "no"} for row in rows]
     emit_rows(rows if as_json else flat, COLUMNS, as_json=as_json)
     if more:
         note(f"there are more: --after {rows[-1]['account_id']}")
@@ -68,24 +98,41 @@ def list_accounts(
 @accounts.command("show")
 def show(account_id: AccountId, as_json: AsJson = False) -> None:
     """Show one account: what it buys, uses and pays next."""
-    from sync.accounts import view
 
-    _print(run_async(with_billing("accounts show", lambda billing: view(billing, account_id))), as_json=as_json)
+    async def read(billing: Billing) -> dict[str, Any]:
+        from sync.accounts import view
+
+        return await view(billing, account_id)
+
+    _print(run_async(with_billing("accounts show", read)), as_json=as_json)
 
 
 @accounts.command("admin")
 def admin(
     account_id: AccountId,
-    user: Annotated[str, typer.Argument(help="The new primary admin's user id.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The new primary admin's user id.")],
     email: Annotated[str, typer.Option(help="The new primary admin's address.")],
+    dry_run: DryRun = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name another primary admin: the only one who may change the account's billing."""
-    from sync.accounts import set_primary_admin
+    """Name another primary admin. Only this user may change the account's billing."""
 
-    done = run_async(
-        with_billing("accounts admin", lambda billing: set_primary_admin(billing, account_id, user, email))
-    )
+    async def carry_out(billing: Billing) -> dict[str, Any] | None:
+        from sync.accounts import set_primary_admin, view
+
+        before = (await view(billing, account_id))["primary_admin"]["user_id"]
+        question = f"Let {user} instead of {before} change the billing of {account_id}?"
+        if dry_run:
+            note(f"{user} would take the place of {before}")
+            return await view(billing, account_id)
+        if not confirmed(question, yes=yes):
+            return None
+        return await set_primary_admin(billing, account_id, user, email)
+
+    done = run_async(with_billing("accounts admin", carry_out))
+    if done is None:
+        raise typer.Exit(ExitCode.USAGE)
     _print(done, as_json=as_json)
 
 

@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from worker.cli import accounts, catalog, changes, keys, migrate, processes, twin, version
+from worker.cli import (
+    accounts,
+    catalog,
+    catch_up,
+    changes,
+    dead,
+    doctor,
+    events,
+    keys,
+    local,
+    migrate,
+    processes,
+    show,
+    twin,
+    version,
+)
 from worker.cli.exits import explain
 
 app = typer.Typer(
@@ -24,7 +39,10 @@ app = typer.Typer(
 )
 
 # Each group adds its own commands, so that a new group is one line here.
-for group in (processes, catalog, accounts, changes, twin, migrate, keys, version):
+for group in (
+    local, processes, doctor, catalog, accounts, changes, show, events, dead, catch_up, twin, migrate,
+    keys, version,
+):  # fmt: skip
     group.register(app)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.exits import ExitCode
+from sync.rules.money import format_minor
+from worker.cli.exits import ExitCode, usage
 from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, note
 from worker.cli.runtime import progress_bar, run_async, settings_for, with_billing
 
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @catalog.command("check")
 def check(as_json: AsJson = False) -> None:
-    """Check the catalog and the policy files; exits 4 when something is wrong."""
+    """Check the catalog and the policy files. Exits 4 when something is wrong."""
     from worker.billing import load_catalog, load_policy
 
     settings = settings_for("catalog check")
@@ -55,7 +56,7 @@ def diff(currency: Currencies = None, as_json: AsJson = False) -> None:
 def push(
     currency: Currencies = None, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Create the products and prices that Stripe lacks; an amount that changed becomes a new price."""
+    """Create the products and prices that Stripe lacks. A changed amount becomes a new price."""
 
     async def carry_out(billing: Billing) -> PushPlan:
         from sync.catalog_push import push as push_plan
@@ -71,7 +72,8 @@ def push(
             await push_plan(billing, plan, progress)
         return plan
 
-    _print(run_async(with_billing("catalog push", carry_out)), as_json=as_json)
+    plan = run_async(with_billing("catalog push", carry_out))
+    _print(plan, as_json=as_json, pushed=not dry_run)
 
 
 async def _plan(billing: Billing, currencies: list[str] | None) -> PushPlan:
@@ -80,23 +82,29 @@ async def _plan(billing: Billing, currencies: list[str] | None) -> PushPlan:
     known = list(billing.catalog.currencies)
     unknown = sorted(set(currencies or []) - set(known))
     if unknown:
-        raise typer.BadParameter(f"--currency {unknown[0]}: the catalog sells in {', '.join(known)}")
+        raise usage(f"--currency {unknown[0]}: the catalog sells in {', '.join(known)}")
     return await compare(billing, currencies or known)
 
 
-def _print(plan: PushPlan, *, as_json: bool) -> None:
-    summary: dict[str, Any] = {
-        "new_products": [body["id"] for body in plan.products],
-        "new_prices": [body["lookup_key"] for body in plan.prices],
-        "existing_prices": len(plan.existing),
-    }
+def _print(plan: PushPlan, *, as_json: bool, pushed: bool = False) -> None:
+    """What is missing at Stripe, or what was created there."""
     if as_json:
-        emit_json(summary)
+        emit_json(
+            {
+                "new_products": [body["id"] for body in plan.products],
+                "new_prices": [body["lookup_key"] for body in plan.prices],
+                "existing_prices": len(plan.existing),
+                "pushed": pushed,
+            }
+        )
         return
-    for body in plan.prices:
-        amount = format_minor(body["unit_amount"], body["currency"])
-        typer.echo(f"+ {body['lookup_key']:<60} {amount:>16}")
+    if not pushed:
+        for body in plan.prices:
+            typer.echo(
+                f"+ {body['lookup_key']:<60} {format_minor(body['unit_amount'], body['currency']):>14}"
+            )
+    done = "created" if pushed else "to create"
     typer.echo(
-        f"{len(plan.products)} products and {len(plan.prices)} prices are missing at Stripe, "
-        f"{len(plan.existing)} prices are there"
+        f"{len(plan.prices)} prices and {len(plan.products)} products {done}, "
+        f"{len(plan.existing)} prices at Stripe already"
     )

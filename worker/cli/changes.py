@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.exits import ExitCode
+from worker.cli.exits import ExitCode, usage
 from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_billing
 
@@ -42,7 +42,7 @@ def quote(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask what a change costs, today and from now on; changes nothing, exits 4 when it is refused."""
+    """Ask what a change costs, today and from now on. Changes nothing; exits 4 when it is refused."""
     wanted = wish(settings or [], add or [])
 
     async def ask(billing: Billing) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def confirm(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Confirm a quote: charges exactly what it says, once, however often this is repeated."""
+    """Confirm a quote: charges exactly what it says, once. Repeating it never charges again."""
 
     async def carry_out(billing: Billing) -> dict[str, Any] | None:
         from sync.changes import confirm as confirm_quote
@@ -115,7 +115,7 @@ def list_changes(
 
 @changes.command("show")
 def show(change_id: ChangeId, wait: Wait = 0, as_json: AsJson = False) -> None:
-    """Show one change with its steps; with --wait also tells by its exit code how it ended."""
+    """Show one change with its steps. With --wait, the exit code tells how it ended."""
 
     async def read(billing: Billing) -> dict[str, Any]:
         from sync.change_views import get
@@ -129,7 +129,7 @@ def show(change_id: ChangeId, wait: Wait = 0, as_json: AsJson = False) -> None:
 
 @changes.command("resume")
 def resume(change_id: ChangeId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Have a worker take the change's next step now; safe to repeat, and it never charges twice."""
+    """Have a worker take a change's next step now. Safe to repeat; it never charges twice."""
 
     async def carry_out(billing: Billing) -> tuple[dict[str, Any], bool]:
         from sync.change_views import get
@@ -155,7 +155,7 @@ def resume(change_id: ChangeId, dry_run: DryRun = False, as_json: AsJson = False
 def withdraw(
     change_id: ChangeId, actor: As, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Take back a change that waits for its payment: its open invoice is voided, nothing is charged."""
+    """Take back a change that waits for its payment. Its open invoice is voided."""
 
     async def carry_out(billing: Billing) -> dict[str, Any] | None:
         from sync.change_views import get
@@ -202,18 +202,18 @@ def _state(change: dict[str, Any]) -> str:
 
 
 def wish(settings: list[str], add: list[str]) -> dict[str, Any]:
-    """`["seats=8", "tier=pro"]` and `["sms=2"]` as the `terms` of a request. Raises BadParameter."""
+    """`["seats=8", "tier=pro"]` and `["sms=2"]` as the `terms` of a request. Raises BadInput."""
     terms: dict[str, Any] = {}
     for text in settings:
         name, equals, value = text.partition("=")
         if not equals or name not in NAMES:
-            raise typer.BadParameter(f"--set {text}: write NAME=VALUE; the names are {', '.join(NAMES)}")
+            raise usage(f"--set {text}: write NAME=VALUE; the names are {', '.join(NAMES)}")
         terms[name] = _number(name, value) if name in INTEGERS else value
     if add:
         pairs = [text.partition("=") for text in add]
         terms["add_ons"] = {name: _number(name, value) if equals else 1 for name, equals, value in pairs}
     if not terms:
-        raise typer.BadParameter("say what should change: --set seats=8, --set tier=pro, --add sms")
+        raise usage("say what should change: --set seats=8, --set tier=pro, --add sms")
     return terms
 
 
@@ -221,7 +221,7 @@ def _number(name: str, value: str) -> int:
     try:
         return int(value.replace(",", ""))
     except ValueError as error:
-        raise typer.BadParameter(f"{name}={value}: must be a whole number") from error
+        raise usage(f"{name}={value}: must be a whole number") from error
 
 
 def _row(change: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.events import EventId, emit_outcome, event_json, reopen, require_event
+from worker.cli.exits import usage
 from worker.cli.output import AsJson, DryRun, emit_rows, note
 from worker.cli.runtime import run_async, with_pool
 
@@ -27,7 +28,8 @@ def register(app: typer.Typer) -> None:
 
 @dead.command("list")
 def list_dead(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """List the buried events with their age and last error, newest first."""
 
@@ -45,18 +47,18 @@ def list_dead(
 
 @dead.command("retry")
 def retry(event_id: EventId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Give a buried event new tries; one that was given up by hand comes back, too."""
+    """Give a buried event new tries. One that was given up by hand comes back, too."""
 
     async def carry_out(pool: Pool) -> dict[str, Any]:
         from handlers.inbox import State
-        from sync.errors import Code, Conflict
+        from sync.errors import Conflict
 
         event = (await require_event(pool, event_id)).summary
         if event.state is State.FINISHED:
             raise Conflict(
-                Code.CHANGE_IN_PROGRESS,
-                f"{event_id} is not dead: it was applied. Nothing was done; `prorata events replay {event_id}` "
-                "has it decided again.",
+                "event_not_dead",
+                f"{event_id} is not dead: it was applied. Nothing was done; "
+                f"`prorata events replay {event_id}` has it decided again.",
             )
         return await reopen(pool, event_id, dry_run)
 
@@ -70,7 +72,7 @@ def bury(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take an event out of the way: a waiting one is set aside, a buried one is given up for good."""
+    """Take an event out of the way. A waiting one is set aside, a buried one is given up for good."""
     reason = why or _ask_why()
 
     async def carry_out(pool: Pool) -> dict[str, Any]:
@@ -81,26 +83,34 @@ def bury(
 
 async def _bury(pool: Pool, event_id: str, reason: str, dry_run: bool) -> dict[str, Any]:
     from handlers.inbox import State, desk
-    from sync.errors import Code, Conflict
+    from sync.errors import Conflict
 
     state = (await require_event(pool, event_id)).summary.state
     if state not in (State.WAITING, State.BURIED):
-        raise Conflict(Code.CHANGE_IN_PROGRESS, f"{event_id} is {state}: there is nothing to bury. Nothing was done.")
+        raise Conflict(
+            "event_not_waiting", f"{event_id} is {state}: there is nothing to bury. Nothing was done."
+        )
     ending = State.BURIED if state is State.WAITING else State.IGNORED
     if dry_run:
         return {"id": event_id, "state": state, "would_be": ending, "why": f"it would be {ending}, {reason}"}
     done = await (desk.bury if state is State.WAITING else desk.dismiss)(pool, event_id, reason)
     if not done:
         raise Conflict(
-            Code.CHANGE_IN_PROGRESS, f"A worker was faster with {event_id}. Nothing was done; look again.", retryable=True
+            "event_not_waiting",
+            f"A worker was faster with {event_id}. Nothing was done; look again.",
+            retryable=True,
         )
-    return {"id": event_id, "state": ending, "why": f"{reason}; `prorata dead retry {event_id}` brings it back"}
+    return {
+        "id": event_id,
+        "state": ending,
+        "why": f"{reason}; `prorata dead retry {event_id}` brings it back",
+    }
 
 
 def _ask_why() -> str:
     """The reason is asked for on a terminal, and demanded everywhere else."""
     if not sys.stdin.isatty():
-        raise typer.BadParameter("say why: --why TEXT")
+        raise usage("say why: --why TEXT")
     answer: str = typer.prompt("Why is it of no use to us?", err=True)
     return answer
 

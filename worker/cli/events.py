@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.exits import usage
 from worker.cli.output import AsJson, DryRun, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_pool
 
@@ -32,7 +33,8 @@ def register(app: typer.Typer) -> None:
 def list_events(
     state: Annotated[str | None, typer.Option(help="waiting, finished, ignored or buried.")] = None,
     about: Annotated[
-        str | None, typer.Option(metavar="ID", help="About this account, customer, subscription, invoice, ...")
+        str | None,
+        typer.Option(metavar="ID", help="About this account, customer, subscription, invoice, ..."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     before: Annotated[str | None, typer.Option(metavar="ID", help="Older than this event.")] = None,
@@ -87,14 +89,14 @@ def show(
 
 @events.command("replay")
 def replay(event_id: EventId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Let an event be decided again; what is older than our copy changes nothing."""
+    """Let an event be decided again. What is older than our copy changes nothing."""
     emit_outcome(run_async(with_pool("events replay", lambda pool: reopen(pool, event_id, dry_run))), as_json)
 
 
 async def reopen(pool: Pool, event_id: str, dry_run: bool) -> dict[str, Any]:
     """Give an ended event new tries, or say what the next one would do."""
     from handlers.inbox import State, desk
-    from sync.errors import Code, Conflict
+    from sync.errors import Conflict
     from worker.rehearsal import rehearse
 
     event = (await require_event(pool, event_id)).summary
@@ -102,7 +104,7 @@ async def reopen(pool: Pool, event_id: str, dry_run: bool) -> dict[str, Any]:
         rehearsed = await rehearse(pool, _dispatcher(), event)
         return {"id": event_id, "state": event.state, "would_be": rehearsed.would_be, "why": rehearsed.why}
     if event.state is State.WAITING or not await desk.replay(pool, event_id):
-        raise Conflict(Code.CHANGE_IN_PROGRESS, f"{event_id} is waiting for a worker already. Nothing was done.")
+        raise Conflict("event_waiting", f"{event_id} is waiting for a worker already. Nothing was done.")
     return {"id": event_id, "state": State.WAITING, "why": "the next worker that is free applies it"}
 
 
@@ -122,14 +124,23 @@ async def require_event(pool: Pool, event_id: str) -> StoredEvent:
     found = await desk.show(pool, event_id)
     if found is None:
         raise NotFound(
-            Code.NOT_FOUND, f"There is no event {event_id!r} here; `prorata catch-up` fetches what was missed."
+            Code.NOT_FOUND,
+            f"There is no event {event_id!r} here; `prorata catch-up` fetches what was missed.",
         )
     return found
 
 
 def event_json(event: EventSummary) -> dict[str, Any]:
     """An event as a row; `created` is Stripe's own second."""
-    return {**asdict(event), "created": datetime.fromtimestamp(event.created, UTC).isoformat()}
+    from sync.contract import iso
+
+    return {
+        "id": event.id,
+        **asdict(event),
+        "created": iso(datetime.fromtimestamp(event.created, UTC)),
+        "received_at": iso(event.received_at),
+        "finished_at": iso(event.finished_at),
+    }
 
 
 async def _customer_of(pool: Pool, about: str) -> str:
@@ -143,9 +154,11 @@ async def _customer_of(pool: Pool, about: str) -> str:
 def _state(name: str | None) -> Any:
     from handlers.inbox import State
 
-    if name is None or name in set(State):
-        return State(name) if name else None
-    raise typer.BadParameter(f"--state {name}: the states are {', '.join(State)}")
+    if name is None:
+        return None
+    if name not in set(State):
+        raise usage(f"--state {name}: the states are {', '.join(State)}")
+    return State(name)
 
 
 def _dispatcher() -> Any:

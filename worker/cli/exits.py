@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sync.errors import BadInput
 
 
 class ExitCode(IntEnum):
@@ -21,6 +25,13 @@ class ExitCode(IntEnum):
     DRIFT = 8
     UNKNOWN_OUTCOME = 9
     INTERRUPTED = 130
+
+
+def usage(detail: str) -> BadInput:
+    """The refusal of a value on the command line: code 2, in the same form as every other message."""
+    from sync.errors import BadInput, Code
+
+    return BadInput(Code.BAD_REQUEST, f"{detail}. Nothing was done.")
 
 
 def explain(error: Exception, *, as_json: bool = False) -> ExitCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, 
 
 def emit_json(data: Any) -> None:
     """Print data as JSON on stdout; datetimes become ISO 8601."""
-    print(json.dumps(data, default=str, ensure_ascii=False, indent=2, allow_nan=False))
+    print(json.dumps(data, default=_plain, ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def emit_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -47,9 +48,15 @@ def confirmed(question: str, *, yes: bool) -> bool:
     return typer.confirm(question, err=True)
 
 
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, list | tuple):
         return ",".join(str(item) for item in value)
     return str(value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sync.rules.money import format_minor
 
 LABEL = 22
+AMOUNT = 16
 
 
 def money_text(amount: dict[str, Any] | None) -> str:
@@ -21,70 +23,152 @@ def terms_text(terms: dict[str, Any] | None) -> str:
     if terms is None:
         return "nothing"
     add_ons = "".join(f" + {quantity} {name}" for name, quantity in terms["add_ons"].items())
+    seats = "1 seat" if terms["seats"] == 1 else f"{terms['seats']} seats"
     return (
         f"{terms['product']} {terms['tier']}, {terms['contact_limit']:,} contacts, "
-        f"{terms['seats']} seats{add_ons}, per {terms['interval']}"
+        f"{seats}{add_ons}, per {terms['interval']}"
     )
 
 
 def quote_text(quote: dict[str, Any]) -> str:
     """A quote with every line, what is charged today, and what comes from now on."""
-    lines = [_field("quote", quote["id"]), _field("now", terms_text(quote["current"]))]
-    lines.append(_field("wanted", terms_text(quote["now"] or quote["at_renewal"])))
-    if quote["refusals"]:
-        lines += [_field("refused", refusal["detail"]) for refusal in quote["refusals"]]
-        return "\n".join(lines)
-    lines.append("")
-    lines += [_line(line) for line in quote["due_today_lines"]]
-    interval = quote["from_now_on"]["interval"]
-    next_invoice = quote["next_invoice"]
-    lines += [
-        "",
-        _field("charged today", money_text(quote["due_today"])),
-        _field("total from now on", f"{money_text(quote['from_now_on']['amount'])} per {interval}"),
-        _field("next invoice", f"{money_text(next_invoice['amount'])} on {next_invoice['on'][:10]}"),
-        _field("valid until", quote["expires_at"]),
+    lines = [
+        field_line("quote", quote["id"]),
+        field_line("account", quote["account_id"]),
+        field_line("buys", terms_text(quote["current"])),
     ]
+    if quote["now"]:
+        lines.append(field_line("would buy", terms_text(quote["now"])))
+    if quote["at_renewal"]:
+        lines.append(field_line("after renewal", terms_text(quote["at_renewal"])))
+    if quote["refusals"]:
+        lines += [field_line("REFUSED", f"{each['code']}: {each['detail']}") for each in quote["refusals"]]
+    else:
+        lines += _priced(quote)
     return "\n".join(lines)
+
+
+def _priced(quote: dict[str, Any]) -> list[str]:
+    """The amounts of a quote that can be confirmed."""
+    rows = [
+        (line["description"], _line_amount(line))
+        for line in quote["due_today_lines"]
+        if _says_something(line)
+    ]
+    total = [("charged today", money_text(quote["due_today"]))]
+    if quote["to_balance"] and quote["to_balance"]["amount_minor"]:
+        total.append(("to the customer's balance", money_text(quote["to_balance"])))
+    width = max(len(text) for text, _ in [*rows, *total])
+    lines = ["", *_columns(rows, width), f"  {'':<{width}} {'-' * AMOUNT}", *_columns(total, width), ""]
+    if quote["from_now_on"]:
+        each = quote["from_now_on"]
+        lines.append(field_line("total from now on", f"{money_text(each['amount'])} per {each['interval']}"))
+    if quote["next_invoice"]:
+        lines.append(field_line("next invoice", _invoice_text(quote["next_invoice"])))
+    lines.append(field_line("valid until", quote["expires_at"]))
+    return lines
 
 
 def change_text(change: dict[str, Any]) -> str:
     """A change: where it stands, what was quoted and charged, and its story."""
-    now = change["now"]
-    lines = [_field("change", change["id"]), _field("account", change["account_id"]), _field("state", change["state"])]
+    now, renewal = change["now"], change["at_renewal"]
+    lines = [
+        field_line("change", change["id"]),
+        field_line("account", change["account_id"]),
+        field_line("state", change["state"]),
+    ]
     if now:
         lines += [
-            _field("terms", terms_text(now["terms"])),
-            _field("quoted", money_text(now["quoted"])),
-            _field("charged", money_text(now["charged"])),
+            field_line("terms", terms_text(now["terms"])),
+            field_line("quoted", money_text(now["quoted"])),
+            field_line("charged", money_text(now["charged"])),
         ]
-        for label, name in (("why", "detail"), ("invoice", "stripe_invoice_id"), ("pay here", "hosted_invoice_url")):
+        for label, name in _NOW_FIELDS:
             if now[name]:
-                lines.append(_field(label, now[name]))
-    lines += [_field(step["at"], f"{step['step']} -> {step['state']}") for step in change["steps"]]
+                lines.append(field_line(label, str(now[name])))
+    if renewal:
+        lines.append(field_line("at renewal", f"{terms_text(renewal['terms'])} ({renewal['state']})"))
+    lines += ["", *(_step(step) for step in change["steps"])]
     return "\n".join(lines)
+
+
+_NOW_FIELDS = (
+    ("reason", "reason"),
+    ("why", "detail"),
+    ("DIFFERENCE (minor)", "difference_minor"),
+    ("invoice", "stripe_invoice_id"),
+    ("pay here", "hosted_invoice_url"),
+    ("until", "payable_until"),
+)
 
 
 def account_text(account: dict[str, Any]) -> str:
     """An account: what it buys, what is used, what comes next."""
-    next_invoice = account["next_invoice"]
+    admin, usage = account["primary_admin"], account["usage"]
+    subscription = account["stripe_subscription_id"]
+    status = f" ({account['subscription_status']})" if account["subscription_status"] else ""
+    lines = [
+        field_line("account", f"{account['account_id']} ({account['name']})"),
+        field_line("primary admin", f"{admin['user_id']} <{admin['email']}>"),
+        field_line("buys", terms_text(account["terms"])),
+    ]
+    if account["terms_after_renewal"] != account["terms"]:
+        lines.append(field_line("after renewal", terms_text(account["terms_after_renewal"])))
+    if account["terms"] and account["entitled"] is None:
+        lines.append(field_line("NOT ENTITLED", "the subscription is not in force"))
+    lines += [
+        field_line("in use", _usage_text(usage)),
+        field_line("customer", account["stripe_customer_id"] or "-"),
+        field_line("subscription", f"{subscription}{status}" if subscription else "-"),
+        field_line("payment method", _PRESENT[account["payment_method"]["present"]]),
+        field_line("next invoice", _invoice_text(account["next_invoice"])),
+    ]
+    lines += [
+        field_line("open change", f"{leg['change_id']} ({leg['state']})") for leg in account["open_legs"]
+    ]
+    if account["parked"]:
+        lines.append(field_line("PARKED", account["parked"]["reason"]))
+    return "\n".join(lines)
+
+
+_PRESENT = {True: "yes", False: "none", None: "not known yet"}
+
+
+def fields_text(values: Mapping[str, Any]) -> str:
+    """Named values, one a line; what is not there is a dash."""
     return "\n".join(
-        [
-            _field("account", f"{account['account_id']} ({account['name']})"),
-            _field("primary admin", f"{account['primary_admin']['user_id']} <{account['primary_admin']['email']}>"),
-            _field("buys", terms_text(account["terms"])),
-            _field("after renewal", terms_text(account["terms_after_renewal"])),
-            _field("subscription", f"{account['stripe_subscription_id'] or '-'} {account['subscription_status'] or ''}"),
-            _field("next invoice", f"{money_text(next_invoice['amount'])} on {next_invoice['on'][:10]}" if next_invoice else "-"),
-            _field("parked", account["parked"]["reason"] if account["parked"] else "no"),
-        ]
+        field_line(name.replace("_", " "), "-" if value is None else str(value))
+        for name, value in values.items()
     )
 
 
-def _line(line: dict[str, Any]) -> str:
-    amount = format_minor(line["amount_minor"], line["currency"])
-    return f"  {line['description'][:64]:<64} {amount:>16}"
-
-
-def _field(label: str, text: str) -> str:
+def field_line(label: str, text: str) -> str:
+    """One label with its text, in two columns."""
     return f"{label:<{LABEL}}{text}"
+
+
+def _usage_text(usage: dict[str, int | None]) -> str:
+    known = [f"{count:,} {name}" for name, count in usage.items() if count is not None]
+    return ", ".join(known) or "not reported yet"
+
+
+def _invoice_text(invoice: dict[str, Any] | None) -> str:
+    return f"{money_text(invoice['amount'])} on {invoice['on'][:10]}" if invoice else "-"
+
+
+def _step(step: dict[str, Any]) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in step["detail"].items() if value is not None)
+    return f"{step['at']}  {step['step']} -> {step['state']}{f' ({facts})' if facts else ''}"
+
+
+def _says_something(line: dict[str, Any]) -> bool:
+    """Stripe writes a line for every item; none of nothing only hides the others."""
+    return bool(line["amount_minor"] or line["quantity"])
+
+
+def _line_amount(line: dict[str, Any]) -> str:
+    return format_minor(line["amount_minor"], line["currency"])
+
+
+def _columns(rows: list[tuple[str, str]], width: int) -> list[str]:
+    return [f"  {text:<{width}} {amount:>{AMOUNT}}" for text, amount in rows]

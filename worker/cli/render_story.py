@@ -21,7 +21,9 @@ def story_text(story: dict[str, Any]) -> str:
     for change in story["changes"]:
         lines += ["", *_change_lines(change, account["currency"])]
     lines.append("")
-    lines += [_happening_line(each, account["currency"]) for each in story["story"]] or ["nothing has happened"]
+    lines += [_happening_line(each, account["currency"]) for each in story["story"]] or [
+        "nothing has happened"
+    ]
     return "\n".join(lines)
 
 
@@ -30,14 +32,17 @@ def _change_lines(change: dict[str, Any], currency: str) -> list[str]:
     lines = [field_line("change", f"{change['change_id']} ({change['leg'].replace('_', ' ')})")]
     reason = f": {change['reason']}" if change["reason"] else ""
     lines.append(field_line("state", f"{change['state']}{reason}"))
-    money = f"{_money(change['quoted_minor'], currency)} quoted, {_money(change['charged_minor'], currency)} charged"
+    quoted, charged = (_money(change[name], currency) for name in ("quoted_minor", "charged_minor"))
+    money = f"{quoted} quoted, {charged} charged"
     if change["difference_minor"]:
         money += f", DIFFERENCE {_money(change['difference_minor'], currency)}"
     lines.append(field_line("money", money))
     if change["unknown_since"]:
         lines.append(field_line("OUTCOME UNKNOWN", f"since {moment(change['unknown_since'])}"))
     if change["ended_at"] is None:
-        lines.append(field_line("next try", f"{moment(change['next_attempt_at'])} (tried {change['attempts']} times)"))
+        lines.append(
+            field_line("next try", f"{moment(change['next_attempt_at'])} (tried {change['attempts']} times)")
+        )
     return lines
 
 
@@ -73,8 +78,12 @@ def _step(happening: dict[str, Any], currency: str) -> str:
 
 def _event(happening: dict[str, Any], currency: str) -> str:
     detail = happening["detail"]
-    error = f" after {detail['attempts']} tries: {detail['last_error']}" if detail["last_error"] else ""
-    return f"{detail['type']} about {detail['object_id'] or '-'}: {happening['state']}{error}, {happening['id']}"
+    tried = f" after {detail['attempts']} tries" if detail["attempts"] else ""
+    told = happening["state"] in ("buried", "ignored") or detail["attempts"]
+    error = f"{tried}: {detail['last_error']}" if told and detail["last_error"] else ""
+    return (
+        f"{detail['type']} about {detail['object_id'] or '-'}: {happening['state']}{error}, {happening['id']}"
+    )
 
 
 _TELLERS: dict[str, Callable[[dict[str, Any], str], str]] = {

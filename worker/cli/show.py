@@ -23,10 +23,12 @@ def show(
             help="Of an account, change, quote, event, invoice, subscription, customer or Stripe request.",
         ),
     ],
-    limit: Annotated[int, typer.Option(min=1, max=5000, help="How many entries of each sort, at most.")] = 200,
+    limit: Annotated[
+        int, typer.Option(min=1, max=5000, help="How many entries of each sort, at most.")
+    ] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of any id: quotes, calls to Stripe, steps and events, in the order of time."""
+    """Tell the whole story of any id. Quotes, calls to Stripe, steps and events, in the order of time."""
     from sync.story import tell
 
     story = run_async(with_pool("show", lambda pool: tell(pool, any_id, limit=limit)))

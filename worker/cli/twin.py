@@ -24,10 +24,11 @@ def twin(
     seed: Annotated[int, typer.Option(help="The same seed makes the same ids.")] = 0,
     now: Annotated[int | None, typer.Option(help="Start of its clock in Unix seconds. Default: now.")] = None,
     persist: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Keep everything in this file. Default: forget at the end.")
+        Path | None,
+        typer.Option(dir_okay=False, help="Keep everything in this file. Default: forget at the end."),
     ] = None,
 ) -> None:
-    """Run the local Stripe alone, until Ctrl-C: no account and no network needed."""
+    """Run the local Stripe alone, until Ctrl-C. No account and no network needed."""
     from worker.twin.server import TwinSettings, serve
 
     known = settings_for("twin").stripe_webhook_secrets

@@ -13,17 +13,20 @@ def register(app: typer.Typer) -> None:
 
 
 def version(as_json: AsJson = False) -> None:
-    """Print the versions of Prorata, of Python and of Stripe's API that it speaks."""
+    """Print the versions of Prorata, Python and Stripe's API."""
     import platform
     from importlib.metadata import version as installed
+
+    from sync.gateway import STRIPE_API_VERSION
 
     found = {
         "prorata": installed("prorata"),
         "python": platform.python_version(),
+        "stripe_api": STRIPE_API_VERSION,
         "stripe": installed("stripe"),
         "pgqueuer": installed("pgqueuer"),
     }
     if as_json:
         emit_json(found)
     else:
-        typer.echo(f"prorata {found['prorata']} (Python {found['python']}, stripe {found['stripe']})")
+        typer.echo(f"prorata {found['prorata']} (Python {found['python']}, Stripe API {found['stripe_api']})")

@@ -89,7 +89,9 @@ class Doors:
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call to the local Stripe's control door. Raises UnexpectedAnswer."""
-        async with self._session.request(method, f"{self._here.stripe_url}/_twin/{path}", json=body) as answer:
+        async with self._session.request(
+            method, f"{self._here.stripe_url}/_twin/{path}", json=body
+        ) as answer:
             if answer.status != 200:
                 raise UnexpectedAnswer(f"_twin/{path} answered {answer.status}: {await answer.text()}")
             return await answer.json()

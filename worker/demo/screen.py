@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -14,8 +14,8 @@ from sync.rules.money import format_minor
 from worker.demo.checks import Check
 
 WIDTH: Final = 78
-LABEL: Final = 22
-AMOUNT: Final = 14
+LABEL: Final = 18
+AMOUNT: Final = 13
 INDENT: Final = "  "
 
 Line = tuple[str, int]  # what an invoice line says, and its amount in minor units
@@ -67,7 +67,9 @@ class Screen:
     def row(self, label: str, text: str, style: str = "") -> None:
         """A label and what belongs to it; long text goes on below."""
         first, *more = textwrap.wrap(text, WIDTH - LABEL - len(INDENT)) or [""]
-        self._console.print(Text.assemble((f"{INDENT}{label:<{LABEL}}", "dim"), (first, style)), soft_wrap=True)
+        self._console.print(
+            Text.assemble((f"{INDENT}{label:<{LABEL}}", "dim"), (first, style)), soft_wrap=True
+        )
         for rest in more:
             self.line(" " * (LABEL + len(INDENT)) + rest, style)
 
@@ -95,7 +97,8 @@ class Screen:
 
     def compared(self, rows: Mapping[str, Sequence[int | None]], heads: Sequence[str], currency: str) -> None:
         """Lines with several amounts beside each other, such as quoted and invoiced."""
-        self._with_amounts("", [*heads], "dim")
+        if heads:
+            self._with_amounts("", [*heads], "dim")
         for text, amounts in rows.items():
             shown = ["-" if minor is None else format_minor(minor, currency) for minor in amounts]
             self._with_amounts(text, shown)
@@ -109,13 +112,13 @@ class Screen:
 
     # ---- before and after
 
-    def beside(self, heads: tuple[str, str, str], rows: Sequence[tuple[str, Any, Any]]) -> None:
-        """Things before and after; what differs is marked."""
-        self.line(f"{INDENT}{heads[0]:<48}{heads[1]:>12}{heads[2]:>12}", "dim")
-        for text, before, after in rows:
-            changed = before != after
-            mark = " <" if changed else ""
-            self.line(f"{INDENT}{text:<48}{before!s:>12}{after!s:>12}{mark}", "bold" if changed else "")
+    def table(self, widths: Sequence[int], heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns of text; a row whose second and third column differ stands out and is marked."""
+        self.line(INDENT + _columns(widths, heads), "dim")
+        for row in rows:
+            changed = row[1] != row[2]
+            mark = "<" if changed else ""
+            self.line(f"{INDENT}{_columns(widths, row)}{mark}".rstrip(), "bold" if changed else "")
 
     # ---- checks
 
@@ -127,3 +130,7 @@ class Screen:
         self.line(f"{INDENT}FAILED  {check.claim}", "bold red")
         self.line(f"{INDENT}        expected: {check.expected!r}", "red")
         self.line(f"{INDENT}        found:    {check.found!r}", "red")
+
+
+def _columns(widths: Sequence[int], texts: Sequence[str]) -> str:
+    return "".join(f"{text:<{width}}" for text, width in zip(texts, widths, strict=True))

@@ -82,7 +82,9 @@ class Stage:
 
     async def subscription(self) -> dict[str, Any]:
         """The account's subscription, from Stripe."""
-        return await self.doors.stripe("GET", f"subscriptions/{(await self.account())['stripe_subscription_id']}")
+        return await self.doors.stripe(
+            "GET", f"subscriptions/{(await self.account())['stripe_subscription_id']}"
+        )
 
     async def items(self) -> list[Item]:
         """The subscription's items, from Stripe."""
@@ -136,7 +138,9 @@ async def opened(settings: Settings, folder: Path, screen: Screen, checks: Check
     """Start everything that the story needs; all of it is gone afterwards. Raises LocalError."""
     given = settings.database_url
     database = scratch(given.get_secret_value()) if given else embedded(folder, durable=False)
-    words = "a database of its own on the server of DATABASE_URL" if given else f"embedded, in {folder}/postgres"
+    words = (
+        "a database of its own on the server of DATABASE_URL" if given else f"embedded, in {folder}/postgres"
+    )
     async with database as database_url, local(database_url, folder) as here, doors(here) as open_doors:
         stripe = await here.start_stripe()
         await migrate(database_url)

@@ -100,6 +100,7 @@ CREATE TABLE change_leg (
     clean_read_at      timestamptz,           -- an unknown outcome was read back, and nothing was found
     ending             text CHECK (ending IN ('failed', 'expired', 'withdrawn', 'superseded')),
     attempts           integer NOT NULL DEFAULT 0,
+    nudges             bigint NOT NULL DEFAULT 0,   -- grows with every event and wish that a worker must look at
     next_attempt_at    timestamptz NOT NULL DEFAULT now(),
     fence              bigint NOT NULL DEFAULT 0,
     leased_until       timestamptz NOT NULL DEFAULT '-infinity',

@@ -14,8 +14,9 @@ from aiohttp import web
 
 from worker.twin.billing import cards, lifecycle
 from worker.twin.delivery import MODES
-from worker.twin.door import TWIN, Twin, run_by_hand
+from worker.twin.door import TWIN
 from worker.twin.errors import ApiError
+from worker.twin.exchange import Twin, run_by_hand
 from worker.twin.resources.invoices import collect_or_raise
 from worker.twin.store import Doc
 

@@ -44,6 +44,11 @@ class Fault:
     slow_seconds: float = 0.0
     share: float = 1.0
 
+    @property
+    def cuts(self) -> bool:
+        """Whether the client gets no proper answer at all."""
+        return self.timeout or self.reset or self.garbage
+
     def matches(self, method: str, path: str) -> bool:
         """Whether it is meant for this request."""
         if self.method not in ("*", method):

@@ -72,8 +72,9 @@ class Keys:
 
     def finish(self, key: str, status: int, body: bytes) -> None:
         """Remember the answer."""
-        self.stored[key].status = status
-        self.stored[key].body = body
+        found = self.stored.get(key)
+        if found is not None:
+            found.status, found.body = status, body
 
     def forget(self, key: str) -> None:
         """The request never began to execute: the key is free."""

@@ -17,8 +17,9 @@ from aiohttp import web
 
 from worker.twin import control, door, hosted, persistence
 from worker.twin.delivery import Deliveries
-from worker.twin.door import MAX_BODY, TWIN, Twin
+from worker.twin.door import MAX_BODY, TWIN
 from worker.twin.engine import new_world
+from worker.twin.exchange import Twin
 from worker.twin.idempotency import Keys
 from worker.twin.ids import Ids
 from worker.twin.resources.account import add_endpoint

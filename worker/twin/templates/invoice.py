@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin.store import Doc
+from worker.twin.templates import fresh, frozen
 
-
-def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
-    """An empty draft. The subscription stands under `parent`, payments only by expansion (since basil)."""
-    return {
-        "id": object_id,
+INVOICE = frozen(
+    {
+        "id": None,
         "object": "invoice",
         "account_country": "US",
         "account_name": "Twin",
@@ -35,17 +34,17 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
         "automatically_finalizes_at": None,
         "billing_reason": "manual",
         "collection_method": "charge_automatically",
-        "created": created,
-        "currency": currency,
+        "created": None,
+        "currency": None,
         "custom_fields": None,
-        "customer": customer["id"],
+        "customer": None,
         "customer_account": None,
-        "customer_address": customer["address"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_phone": customer["phone"],
-        "customer_shipping": customer["shipping"],
-        "customer_tax_exempt": customer["tax_exempt"],
+        "customer_address": None,
+        "customer_email": None,
+        "customer_name": None,
+        "customer_phone": None,
+        "customer_shipping": None,
+        "customer_tax_exempt": None,
         "customer_tax_ids": [],
         "default_payment_method": None,
         "default_source": None,
@@ -62,13 +61,7 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
         "issuer": {"type": "self"},
         "last_finalization_error": None,
         "latest_revision": None,
-        "lines": {
-            "object": "list",
-            "data": [],
-            "has_more": False,
-            "total_count": 0,
-            "url": f"/v1/invoices/{object_id}/lines",
-        },
+        "lines": None,
         "livemode": False,
         "metadata": {},
         "next_payment_attempt": None,
@@ -80,15 +73,15 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
             "payment_method_options": None,
             "payment_method_types": None,
         },
-        "period_end": created,
-        "period_start": created,
+        "period_end": None,
+        "period_start": None,
         "post_payment_credit_notes_amount": 0,
         "pre_payment_credit_notes_amount": 0,
         "receipt_number": None,
         "rendering": None,
         "shipping_cost": None,
         "shipping_details": None,
-        "starting_balance": customer["balance"],
+        "starting_balance": None,
         "statement_descriptor": None,
         "status": "draft",
         "status_details": None,
@@ -100,7 +93,7 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
         },
         "subtotal": 0,
         "subtotal_excluding_tax": 0,
-        "test_clock": customer["test_clock"],
+        "test_clock": None,
         "threshold_reason": None,
         "total": 0,
         "total_discount_amounts": [],
@@ -109,6 +102,35 @@ def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
         "total_taxes": [],
         "webhooks_delivered_at": None,
     }
+)
+
+
+def invoice(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
+    """An empty draft. The subscription stands under `parent`, payments only by expansion (since basil)."""
+    return fresh(
+        INVOICE,
+        id=object_id,
+        created=created,
+        currency=currency,
+        customer=customer["id"],
+        customer_address=customer["address"],
+        customer_email=customer["email"],
+        customer_name=customer["name"],
+        customer_phone=customer["phone"],
+        customer_shipping=customer["shipping"],
+        customer_tax_exempt=customer["tax_exempt"],
+        lines={
+            "object": "list",
+            "data": [],
+            "has_more": False,
+            "total_count": 0,
+            "url": f"/v1/invoices/{object_id}/lines",
+        },
+        period_end=created,
+        period_start=created,
+        starting_balance=customer["balance"],
+        test_clock=customer["test_clock"],
+    )
 
 
 def subscription_parent(subscription: Doc, proration_date: int | None) -> dict[str, Any]:

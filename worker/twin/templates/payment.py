@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin.store import Doc
+from worker.twin.templates import fresh, frozen
 from worker.twin.templates.customer import ADDRESS
 
-
-def payment_intent(object_id: str, created: int, invoice: Doc, description: str, secret: str) -> Doc:
-    """The payment of an invoice, before any attempt."""
-    return {
-        "id": object_id,
+PAYMENT_INTENT = frozen(
+    {
+        "id": None,
         "object": "payment_intent",
         "allowed_payment_method_types": None,
-        "amount": invoice["amount_due"],
+        "amount": None,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
@@ -24,13 +23,13 @@ def payment_intent(object_id: str, created: int, invoice: Doc, description: str,
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic",
-        "client_secret": f"{object_id}_secret_{secret}",
+        "client_secret": None,
         "confirmation_method": "automatic",
-        "created": created,
-        "currency": invoice["currency"],
-        "customer": invoice["customer"],
+        "created": None,
+        "currency": None,
+        "customer": None,
         "customer_account": None,
-        "description": description,
+        "description": None,
         "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
@@ -38,7 +37,7 @@ def payment_intent(object_id: str, created: int, invoice: Doc, description: str,
         "metadata": {},
         "next_action": None,
         "on_behalf_of": None,
-        "payment_details": {"customer_reference": None, "order_reference": invoice["id"]},
+        "payment_details": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {
@@ -62,6 +61,69 @@ def payment_intent(object_id: str, created: int, invoice: Doc, description: str,
         "transfer_data": None,
         "transfer_group": None,
     }
+)
+CHARGE = frozen(
+    {
+        "id": None,
+        "object": "charge",
+        "amount": None,
+        "amount_captured": None,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": None,
+        "calculated_statement_descriptor": "TWIN",
+        "captured": None,
+        "created": None,
+        "currency": None,
+        "customer": None,
+        "description": None,
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": {},
+        "on_behalf_of": None,
+        "outcome": None,
+        "paid": None,
+        "payment_intent": None,
+        "payment_method": None,
+        "payment_method_details": None,
+        "radar_options": {},
+        "receipt_email": None,
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": None,
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": None,
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+)
+
+
+def payment_intent(object_id: str, created: int, invoice: Doc, description: str, secret: str) -> Doc:
+    """The payment of an invoice, before any attempt."""
+    return fresh(
+        PAYMENT_INTENT,
+        id=object_id,
+        amount=invoice["amount_due"],
+        client_secret=f"{object_id}_secret_{secret}",
+        created=created,
+        currency=invoice["currency"],
+        customer=invoice["customer"],
+        description=description,
+        payment_details={"customer_reference": None, "order_reference": invoice["id"]},
+    )
 
 
 def next_action(intent_id: str) -> dict[str, Any]:
@@ -98,42 +160,30 @@ def charge(
     """One attempt to take the money; failed if `reason` is a decline code."""
     done = reason is None
     card = method["card"]
-    return {
-        "id": object_id,
-        "object": "charge",
-        "amount": intent["amount"],
-        "amount_captured": intent["amount"] if done else 0,
-        "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
-        "billing_details": {
+    return fresh(
+        CHARGE,
+        id=object_id,
+        amount=intent["amount"],
+        amount_captured=intent["amount"] if done else 0,
+        billing_details={
             "address": dict(ADDRESS),
             "email": None,
             "name": None,
             "phone": None,
             "tax_id": None,
         },
-        "calculated_statement_descriptor": "TWIN",
-        "captured": done,
-        "created": created,
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
-        "disputed": False,
-        "failure_balance_transaction": None,
-        "failure_code": None if done else "card_declined",
-        "failure_message": failure,
-        "fraud_details": {},
-        "livemode": False,
-        "metadata": {},
-        "on_behalf_of": None,
-        "outcome": outcome(reason),
-        "paid": done,
-        "payment_intent": intent["id"],
-        "payment_method": method["id"],
-        "payment_method_details": {
+        captured=done,
+        created=created,
+        currency=intent["currency"],
+        customer=intent["customer"],
+        description=intent["description"],
+        failure_code=None if done else "card_declined",
+        failure_message=failure,
+        outcome=outcome(reason),
+        paid=done,
+        payment_intent=intent["id"],
+        payment_method=method["id"],
+        payment_method_details={
             "card": {
                 "brand": card["brand"],
                 "country": card["country"],
@@ -148,21 +198,8 @@ def charge(
             },
             "type": "card",
         },
-        "radar_options": {},
-        "receipt_email": None,
-        "receipt_number": None,
-        "receipt_url": None,
-        "refunded": False,
-        "review": None,
-        "shipping": None,
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
-        "status": "succeeded" if done else "failed",
-        "transfer_data": None,
-        "transfer_group": None,
-    }
+        status="succeeded" if done else "failed",
+    )
 
 
 def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: str | None) -> Doc:
@@ -181,6 +218,7 @@ def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: s
         "metadata": {},
         "next_action": None,
         "payment_intent": charge_doc["payment_intent"],
+        "payment_method": charge_doc["payment_method"],
         "reason": reason,
         "receipt_number": None,
         "source_transfer_reversal": None,

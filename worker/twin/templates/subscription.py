@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin.store import Doc
+from worker.twin.templates import fresh, frozen
 
 AUTOMATIC_TAX = {"disabled_reason": None, "enabled": False, "liability": None}
-
-
-def subscription(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
-    """An active subscription without items, in flexible mode (the default since 2025-09-30.clover)."""
-    return {
-        "id": object_id,
+SUBSCRIPTION = frozen(
+    {
+        "id": None,
         "object": "subscription",
         "application": None,
         "application_fee_percent": None,
-        "automatic_tax": dict(AUTOMATIC_TAX),
-        "billing_cycle_anchor": created,
+        "automatic_tax": None,
+        "billing_cycle_anchor": None,
         "billing_cycle_anchor_config": None,
-        "billing_mode": {
-            "flexible": {"proration_discounts": "included"},
-            "type": "flexible",
-            "updated_at": created,
-        },
+        "billing_mode": None,
         "billing_schedules": [],
         "billing_thresholds": None,
         "cancel_at": None,
@@ -31,9 +25,9 @@ def subscription(object_id: str, created: int, customer: Doc, currency: str) -> 
         "canceled_at": None,
         "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
         "collection_method": "charge_automatically",
-        "created": created,
-        "currency": currency,
-        "customer": customer["id"],
+        "created": None,
+        "currency": None,
+        "customer": None,
         "customer_account": None,
         "days_until_due": None,
         "default_payment_method": None,
@@ -43,13 +37,7 @@ def subscription(object_id: str, created: int, customer: Doc, currency: str) -> 
         "discounts": [],
         "ended_at": None,
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
-        "items": {
-            "object": "list",
-            "data": [],
-            "has_more": False,
-            "total_count": 0,
-            "url": f"/v1/subscription_items?subscription={object_id}",
-        },
+        "items": None,
         "latest_invoice": None,
         "livemode": False,
         "managed_payments": None,
@@ -67,10 +55,10 @@ def subscription(object_id: str, created: int, customer: Doc, currency: str) -> 
         "pending_update": None,
         "presentment_details": None,
         "schedule": None,
-        "start_date": created,
+        "start_date": None,
         "status": "active",
         "status_details": None,
-        "test_clock": customer["test_clock"],
+        "test_clock": None,
         "transfer_data": None,
         "trial_end": None,
         "trial_settings": {
@@ -78,6 +66,59 @@ def subscription(object_id: str, created: int, customer: Doc, currency: str) -> 
         },
         "trial_start": None,
     }
+)
+SCHEDULE = frozen(
+    {
+        "id": None,
+        "object": "subscription_schedule",
+        "application": None,
+        "billing_mode": None,
+        "canceled_at": None,
+        "completed_at": None,
+        "created": None,
+        "current_phase": None,
+        "customer": None,
+        "customer_account": None,
+        "default_settings": None,
+        "end_behavior": "release",
+        "livemode": False,
+        "metadata": {},
+        "pause_schedules": [],
+        "phases": [],
+        "released_at": None,
+        "released_subscription": None,
+        "status": "active",
+        "subscription": None,
+        "test_clock": None,
+    }
+)
+
+
+def subscription(object_id: str, created: int, customer: Doc, currency: str) -> Doc:
+    """An active subscription without items, in flexible mode (the default since 2025-09-30.clover)."""
+    return fresh(
+        SUBSCRIPTION,
+        id=object_id,
+        automatic_tax=dict(AUTOMATIC_TAX),
+        billing_cycle_anchor=created,
+        billing_mode={
+            "flexible": {"proration_discounts": "included"},
+            "type": "flexible",
+            "updated_at": created,
+        },
+        created=created,
+        currency=currency,
+        customer=customer["id"],
+        items={
+            "object": "list",
+            "data": [],
+            "has_more": False,
+            "total_count": 0,
+            "url": f"/v1/subscription_items?subscription={object_id}",
+        },
+        start_date=created,
+        test_clock=customer["test_clock"],
+    )
 
 
 def item(object_id: str, created: int, subscription_id: str, price: Doc, plan: Doc) -> Doc:
@@ -117,18 +158,13 @@ def pending_update(expires_at: int, items: list[Doc], metadata: dict[str, str] |
 
 def schedule(object_id: str, created: int, subscription_doc: Doc) -> Doc:
     """An active schedule without phases over an existing subscription."""
-    return {
-        "id": object_id,
-        "object": "subscription_schedule",
-        "application": None,
-        "billing_mode": subscription_doc["billing_mode"],
-        "canceled_at": None,
-        "completed_at": None,
-        "created": created,
-        "current_phase": None,
-        "customer": subscription_doc["customer"],
-        "customer_account": None,
-        "default_settings": {
+    return fresh(
+        SCHEDULE,
+        id=object_id,
+        billing_mode=subscription_doc["billing_mode"],
+        created=created,
+        customer=subscription_doc["customer"],
+        default_settings={
             "application_fee_percent": None,
             "automatic_tax": dict(AUTOMATIC_TAX),
             "billing_cycle_anchor": "automatic",
@@ -140,17 +176,9 @@ def schedule(object_id: str, created: int, subscription_doc: Doc) -> Doc:
             "on_behalf_of": None,
             "transfer_data": None,
         },
-        "end_behavior": "release",
-        "livemode": False,
-        "metadata": {},
-        "pause_schedules": [],
-        "phases": [],
-        "released_at": None,
-        "released_subscription": None,
-        "status": "active",
-        "subscription": subscription_doc["id"],
-        "test_clock": subscription_doc["test_clock"],
-    }
+        subscription=subscription_doc["id"],
+        test_clock=subscription_doc["test_clock"],
+    )
 
 
 def phase(start: int, end: int, currency: str, items: list[Doc]) -> Doc:

@@ -1,0 +1,159 @@
+"""Invoices with their lines, and the payments behind them."""
+
+from __future__ import annotations
+
+from sync.stripe_objects.base import Ref, StripeStruct, ref_id
+
+
+class Period(StripeStruct, frozen=True, kw_only=True):
+    start: int
+    end: int
+
+
+class PriceDetails(StripeStruct, frozen=True, kw_only=True):
+    price: Ref | None = None
+    product: Ref | None = None
+
+
+class LinePricing(StripeStruct, frozen=True, kw_only=True):
+    price_details: PriceDetails | None = None
+
+
+class SubscriptionItemParent(StripeStruct, frozen=True, kw_only=True):
+    proration: bool = False
+    subscription_item: str | None = None
+    invoice_item: str | None = None
+
+
+class InvoiceItemParent(StripeStruct, frozen=True, kw_only=True):
+    proration: bool = False
+    invoice_item: str | None = None
+
+
+class LineParent(StripeStruct, frozen=True, kw_only=True):
+    type: str
+    subscription_item_details: SubscriptionItemParent | None = None
+    invoice_item_details: InvoiceItemParent | None = None
+
+
+class TaxAmount(StripeStruct, frozen=True, kw_only=True):
+    amount: int
+    tax_behavior: str = "exclusive"
+
+
+class DiscountAmount(StripeStruct, frozen=True, kw_only=True):
+    amount: int
+
+
+class InvoiceLine(StripeStruct, frozen=True, kw_only=True):
+    id: str
+    amount: int
+    currency: str
+    description: str | None = None
+    quantity: int | None = None
+    period: Period
+    parent: LineParent | None = None
+    pricing: LinePricing | None = None
+    taxes: list[TaxAmount] | None = None
+    discount_amounts: list[DiscountAmount] | None = None
+
+    @property
+    def proration(self) -> bool:
+        """True for a proration line; Stripe keeps the flag in either of two places."""
+        if self.parent is None:
+            return False
+        details = self.parent.subscription_item_details or self.parent.invoice_item_details
+        return details is not None and details.proration
+
+    @property
+    def price_id(self) -> str | None:
+        details = self.pricing.price_details if self.pricing else None
+        return ref_id(details.price) if details else None
+
+    @property
+    def subscription_item_id(self) -> str | None:
+        details = self.parent.subscription_item_details if self.parent else None
+        return details.subscription_item if details else None
+
+
+class InvoiceLines(StripeStruct, frozen=True, kw_only=True):
+    data: list[InvoiceLine]
+    has_more: bool = False
+
+
+class SubscriptionParent(StripeStruct, frozen=True, kw_only=True):
+    subscription: Ref | None = None
+    metadata: dict[str, str] | None = None
+
+
+class InvoiceParent(StripeStruct, frozen=True, kw_only=True):
+    subscription_details: SubscriptionParent | None = None
+
+
+class StatusTransitions(StripeStruct, frozen=True, kw_only=True):
+    finalized_at: int | None = None
+    paid_at: int | None = None
+    voided_at: int | None = None
+    marked_uncollectible_at: int | None = None
+
+
+class PaymentError(StripeStruct, frozen=True, kw_only=True):
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+
+
+class PaymentIntent(StripeStruct, frozen=True, kw_only=True):
+    id: str
+    status: str
+    last_payment_error: PaymentError | None = None
+
+
+class Payment(StripeStruct, frozen=True, kw_only=True):
+    type: str
+    payment_intent: str | PaymentIntent | None = None
+
+
+class InvoicePayment(StripeStruct, frozen=True, kw_only=True):
+    id: str
+    status: str
+    payment: Payment
+
+
+class InvoicePayments(StripeStruct, frozen=True, kw_only=True):
+    data: list[InvoicePayment]
+
+
+class Invoice(StripeStruct, frozen=True, kw_only=True):
+    """An invoice, or a preview (`id` starts with `upcoming_in_`, never payable)."""
+
+    id: str
+    customer: Ref | None = None
+    status: str | None = None
+    currency: str
+    total: int
+    subtotal: int = 0
+    amount_due: int
+    amount_paid: int = 0
+    amount_remaining: int = 0
+    starting_balance: int = 0
+    ending_balance: int | None = None
+    billing_reason: str | None = None
+    number: str | None = None
+    hosted_invoice_url: str | None = None
+    parent: InvoiceParent | None = None
+    lines: InvoiceLines
+    payments: InvoicePayments | None = None
+    total_taxes: list[TaxAmount] | None = None
+    total_discount_amounts: list[DiscountAmount] | None = None
+    status_transitions: StatusTransitions = StatusTransitions()
+    next_payment_attempt: int | None = None
+    period_start: int = 0
+    period_end: int = 0
+    created: int = 0
+    livemode: bool = False
+
+    @property
+    def subscription_id(self) -> str | None:
+        details = self.parent.subscription_details if self.parent else None
+        return ref_id(details.subscription) if details else None
