@@ -53,9 +53,7 @@ async def create(billing: Billing, new: NewAccount) -> dict[str, Any]:
         raise Refused(
             Code.CURRENCY_MISMATCH, f"Nothing is sold in {new.currency.upper()}. Nothing was created."
         )
-    linked = await billing.gateway.customer(new.stripe_customer_id) if new.stripe_customer_id else None
-    if linked is not None:
-        _check_linked(linked, new)
+    linked = await _linked(billing, new)
     async with transaction(billing.pool) as conn:
         await store.insert(conn, _columns(new))
         account = await store.lock(conn, new.account_id)
@@ -66,6 +64,21 @@ async def create(billing: Billing, new: NewAccount) -> dict[str, Any]:
         customer_id = linked.id if linked else await _create_customer(billing, new)
         await store.set_customer(billing.pool, new.account_id, customer_id)
     return await view(billing, new.account_id)
+
+
+async def _linked(billing: Billing, new: NewAccount) -> Customer | None:
+    """The existing customer to link, if one was named."""
+    if new.stripe_customer_id is None:
+        return None
+    try:
+        customer = await billing.gateway.customer(new.stripe_customer_id)
+    except StripeCallFailed as error:
+        if error.failure.verdict is not Verdict.MISSING:
+            raise
+        detail = f"Stripe has no customer {new.stripe_customer_id}. Nothing was created."
+        raise NotFound(Code.NOT_FOUND, detail) from error
+    _check_linked(customer, new)
+    return customer
 
 
 def _check_linked(customer: Customer, new: NewAccount) -> None:

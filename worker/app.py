@@ -30,6 +30,7 @@ from sync.refresh import Refresh
 from sync.telemetry import LogEvent
 from worker.applier import Applier, Refresher
 from worker.billing import billing_for
+from worker.config_rules import ConfigError
 from worker.jobs import Jobs
 from worker.migrate import pending
 from worker.preflight import check_start
@@ -130,7 +131,11 @@ async def _serving(settings: Settings, billing: Billing, stored: asyncio.Event) 
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.http_host, settings.http_port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            problem = f"PRORATA_HTTP: {settings.http} cannot be listened on: {error.strerror}"
+            raise ConfigError([problem]) from error
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}"
     finally:

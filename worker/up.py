@@ -10,19 +10,18 @@ import asyncio
 import fcntl
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
-import structlog
 
 from sync import clock
 from sync.store import accounts as account_store
 from sync.store.db import create_pool
-from worker.demo.doors import Doors, doors
+from worker.local_doors import Doors, doors
 from worker.local import Child, Local, LocalError, Secrets, local
 from worker.local_database import embedded, set_aside
 from worker.migrate import migrate
@@ -30,7 +29,7 @@ from worker.migrate import migrate
 if TYPE_CHECKING:
     from worker.config import Settings
 
-log = structlog.get_logger()
+Say = Callable[[str], None]
 
 STRIPE_PORT: Final = 12111
 SECRETS_FILE: Final = "local.json"
@@ -42,8 +41,8 @@ PAGE: Final = 500
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Local]:
-    """Start everything and push the catalog; all of it is stopped afterwards.
+async def running(settings: Settings, say: Say) -> AsyncIterator[Local]:
+    """Start everything and push the catalog; all of it is stopped afterwards. `say` tells a person something.
 
     Raises LocalError when something does not come up, or when DATABASE_URL's database belongs elsewhere.
     """
@@ -60,11 +59,11 @@ async def running(settings: Settings) -> AsyncIterator[Local]:
                     http=settings.http,
                     stripe_port=STRIPE_PORT,
                     known=_known_secrets(settings, folder),
-                    without=("PRORATA_HTTP", "PRORATA_STRIPE_RATE"),
+                    without=(),
                 ) as here,
                 doors(here) as knock,
             ):
-                await _start(settings, here, knock, folder)
+                await _start(settings, here, knock, folder, say)
                 saving = asyncio.create_task(_keep_saving(knock))
                 try:
                     yield here
@@ -88,10 +87,12 @@ async def until_one_ends(here: Local) -> None:
     raise LocalError(f"{child.name} ended by itself; the end of {child.log}:\n{child.last_words()}")
 
 
-async def _start(settings: Settings, here: Local, knock: Doors, folder: Path) -> None:
+async def _start(settings: Settings, here: Local, knock: Doors, folder: Path, say: Say) -> None:
     stripe = await here.start_stripe("--persist", str(folder / STRIPE_FILE))
     await here.wait_for_stripe(stripe)
-    await _make_them_fit(settings, here, knock, folder)
+    strangers = await _strangers(here, knock)
+    if strangers:
+        await _start_afresh(settings, here, knock, folder, strangers, say)
     await _forget_old_addresses(here, knock)
     run = await here.spawn("run", "run")
     await here.wait_for_doors(run)
@@ -141,24 +142,27 @@ def _require_free(settings: Settings) -> None:
         try:
             probe.bind((settings.http_host, settings.http_port))
         except OSError as error:
-            raise LocalError(f"{settings.http} cannot be used ({error}); set PRORATA_HTTP to another") from error
+            raise LocalError(
+                f"{settings.http} cannot be used ({error}); set PRORATA_HTTP to another"
+            ) from error
 
 
 # ---- our database and the local Stripe belong together
 
 
-async def _make_them_fit(settings: Settings, here: Local, knock: Doors, folder: Path) -> None:
+async def _start_afresh(
+    settings: Settings, here: Local, knock: Doors, folder: Path, strangers: list[str], say: Say
+) -> None:
     """An account whose customer the local Stripe does not know could only fail, so both begin afresh.
 
     It happens when the local Stripe's file was deleted. A database that was given is never touched.
     """
-    strangers = await _strangers(here, knock)
-    if not strangers:
-        return
+    reason = (
+        f"the local Stripe does not know the customers of {len(strangers)} accounts, such as {strangers[0]}"
+    )
     if settings.database_url is not None:
         raise LocalError(
-            f"the local Stripe does not know the customers of {len(strangers)} accounts in the database of "
-            f"DATABASE_URL (such as {strangers[0]}): it belongs to another Stripe. Nothing was changed; give an "
+            f"{reason}: the database of DATABASE_URL belongs to another Stripe. Nothing was changed; give an "
             "empty database, or none for an embedded one"
         )
     stamp = f"{clock.wall():%Y%m%d_%H%M%S}"
@@ -168,11 +172,7 @@ async def _make_them_fit(settings: Settings, here: Local, knock: Doors, folder: 
     if file.exists():
         file.rename(file.with_name(f"stripe_{stamp}.json"))
     await knock.control("POST", "reset")
-    log.warning(
-        "local.started_afresh",
-        why=f"the local Stripe does not know the customers of {len(strangers)} accounts",
-        kept_database=f"prorata_{stamp}",
-    )
+    say(f"prorata: {reason}, so both begin afresh; what was there is kept as database prorata_{stamp}")
 
 
 async def _strangers(here: Local, knock: Doors) -> list[str]:

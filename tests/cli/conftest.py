@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sync import catalog_push
-from sync.rules.terms import Terms
+from sync import accounts, catalog_push, changes, quotes
+from sync.accounts import NewAccount
+from sync.advance import advance
+from sync.billing import Billing
+from sync.rules.terms import PartialTerms, Terms
 from tests.cli.shell import Shell
 from worker.billing import billing_for
 from worker.config import Settings
 from worker.twin.server import RunningTwin
 
 PLUS = Terms("marketing", "plus", 1000, 3)
-MORE_SEATS = Terms("marketing", "plus", 1000, 5)
-SECRET = "whsec_0123456789abcdef"
-LINK = ("--email", "billing@acme.example", "--name", "Acme", "--admin", "ada")
+SEATS = Terms("marketing", "plus", 1000, 5)
+FIRST = PartialTerms("marketing", "plus", 1000, 3, {}, PLUS.interval)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def shell(tmp_path: Path, database_url: str, twin: RunningTwin) -> Shell:
             "DATABASE_URL": database_url,
             "STRIPE_API_KEY": "sk_test_x",
             "STRIPE_API_BASE": twin.base_url,
-            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef",
             "PRORATA_STRIPE_RATE": "1000",
             "PRORATA_HTTP": "127.0.0.1:0",
         },
@@ -43,20 +46,45 @@ def shell(tmp_path: Path, database_url: str, twin: RunningTwin) -> Shell:
 
 
 @pytest.fixture
-async def shop(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shell]:
-    """A shell where the few prices that the tests buy are sold; pushing all of them takes seconds."""
+async def billing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Billing]:
+    """The flows themselves on the same database and Stripe, to prepare what a command then meets."""
     with monkeypatch.context() as here:
         for name, text in shell.environment.items():
             here.setenv(name, text)
         settings = Settings.for_command("catalog push")
-    async with billing_for(settings, application_name="prorata-test", connections=2) as billing:
-        wanted = {slot for terms in (PLUS, MORE_SEATS) for slot in billing.catalog.items_for(terms, "usd")}
-        await catalog_push.push(billing, await catalog_push.diff(billing, ["usd"], only=wanted))
-    yield shell
+    async with billing_for(settings, application_name="prorata-test", connections=4) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def acme(shop: Shell) -> Shell:
-    """A shell where the account `acme` exists, with a card that works."""
-    await shop.good("accounts", "link", "acme", *LINK, "--payment-method", "pm_card_visa")
+async def shop(shell: Shell, billing: Billing) -> Shell:
+    """A shell where the few prices that the tests buy are sold; pushing all of them takes seconds."""
+    wanted = {slot for terms in (PLUS, SEATS) for slot in billing.catalog.items_for(terms, "usd")}
+    await catalog_push.push(billing, await catalog_push.diff(billing, ["usd"], only=wanted))
+    return shell
+
+
+@pytest.fixture
+async def acme(shop: Shell, billing: Billing) -> Shell:
+    """A shell where the account `acme` has a card that works, and has bought nothing."""
+    await accounts.create(billing, new_account())
     return shop
+
+
+@pytest.fixture
+async def first(acme: Shell, billing: Billing) -> dict[str, Any]:
+    """The settled first purchase of `acme`: marketing plus with 3 seats."""
+    change = await confirmed(billing)
+    await advance(billing, change["id"])
+    return change
+
+
+def new_account(account_id: str = "acme", card: str = "pm_card_visa") -> NewAccount:
+    """An account whose admin is ada."""
+    return NewAccount(account_id, "ada@acme.example", "Acme", "ada", "ada@acme.example", "en", "usd", None, card)
+
+
+async def confirmed(billing: Billing, wanted: PartialTerms = FIRST) -> dict[str, Any]:
+    """A change of `acme` that is confirmed, and that nobody has begun to carry out."""
+    quote = await quotes.create(billing, "acme", "ada", wanted)
+    return await changes.confirm(billing, quote["id"], "ada", wait_seconds=0)

@@ -84,6 +84,14 @@ class World:
         """The change once it has ended."""
         return _good(await self.call("GET", f"/v1/changes/{change['id']}?wait={wait}"), 200)
 
+    async def ended(self, change: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The change once it has ended, however long that takes within `seconds`."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not (found := await self.settled(change))["settled_at"] and found["state"] != "failed":
+            if asyncio.get_running_loop().time() > deadline:
+                break
+        return found
+
     async def settled_after_event(self, change: dict[str, Any], seconds: float = 15) -> dict[str, Any]:
         """The change once an event has carried it on from waiting for its payment to its end."""
 

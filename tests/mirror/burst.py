@@ -63,6 +63,8 @@ class Burst:
             items = {f"items[{n}][price]": price["id"] for n, price in enumerate(prices)}
             made = await self._post("subscriptions", customer=customer["id"], **items)
             self._items[made["id"]] = made["items"]["data"][0]["id"]
+            # The twin sets a customer's currency without an event; this event shows it.
+            await self._post(f"customers/{customer['id']}", **{"metadata[subscription]": made["id"]})
 
     async def change(self, times: int) -> None:
         """Change quantities and metadata of random subscriptions, several at once; some are canceled."""

@@ -94,12 +94,36 @@ async def test_expansion_reaches_four_levels_and_no_further(api: Api) -> None:
     found = await api.get(path, {"expand": ["latest_invoice.payments.data.payment.payment_intent"]})
     payment = found["latest_invoice"]["payments"]["data"][0]["payment"]
     assert payment["payment_intent"]["status"] == "succeeded"
-    listed = await api.get("/v1/subscriptions", {"expand": ["data.items.data.price.product"]})
+    params = {"customer": subscription["customer"], "expand": ["data.items.data.price.product"]}
+    listed = await api.get("/v1/subscriptions", params)
     assert listed["data"][0]["items"]["data"][0]["price"]["product"]["object"] == "product"
     await api.get(path, {"expand": ["a.b.c.d.e"]}, status=400)
     assert (
         "cannot be expanded" in (await api.get(path, {"expand": ["nothing"]}, status=400))["error"]["message"]
     )
+
+
+async def test_an_impossible_expansion_has_no_effect(api: Api) -> None:
+    """Too deep a path is refused before the request is executed."""
+    await api.post("/v1/customers", {"expand": ["a.b.c.d.e"]}, key="k", status=400)
+    assert (await api.get("/v1/customers"))["data"] == []
+
+
+async def test_filters_of_the_subscription_list(api: Api) -> None:
+    """Canceled ones and those on a test clock are left out, unless asked for."""
+    frozen = await api.seats()
+    running = await api.subscribe(await api.customer(), (await api.price(2000), 1))
+    ended = await api.subscribe(await api.customer(), (await api.price(2000), 1))
+    await api.delete(f"/v1/subscriptions/{ended['id']}")
+
+    async def listed(**params: object) -> list[str]:
+        return [s["id"] for s in (await api.get("/v1/subscriptions", params))["data"]]
+
+    assert await listed() == [running["id"]]
+    assert await listed(status="all") == [ended["id"], running["id"]]
+    assert await listed(status="ended") == [ended["id"]]
+    assert await listed(test_clock=frozen["test_clock"]) == await listed(customer=frozen["customer"])
+    assert await listed(price=await api.price(2000), created={"gte": running["created"]}) == [running["id"]]
 
 
 async def test_embedded_lists_show_their_first_page(api: Api) -> None:

@@ -77,17 +77,6 @@ async def test_balance_moves_are_effects(api: Api) -> None:
     assert kinds(await api.ledger(kind="balance_moved")) == [("balance_moved", -6000)]
 
 
-async def test_refunds_and_disputes(api: Api) -> None:
-    """Money given back by hand, and a dispute by the bank, are seen on the charge."""
-    subscription = await api.seats()
-    charge = (await api.get("/v1/charges", {"customer": subscription["customer"]}))["data"][0]
-    await api.control("dashboard", {"path": "/v1/refunds", "params": {"charge": charge["id"], "amount": 400}})
-    await api.post("/v1/refunds", {"charge": charge["id"], "amount": 99999}, status=400)
-    await api.control("dashboard", {"act": "dispute", "charge": charge["id"]})
-    found = await api.get(f"/v1/charges/{charge['id']}", {"expand": ["refunds"]})
-    assert (found["amount_refunded"], found["disputed"], len(found["refunds"]["data"])) == (400, True, 1)
-
-
 async def test_reset_forgets_everything(api: Api) -> None:
     """Objects, events, effects, keys and faults are gone, and the same calls give the same ids again."""
     first = await api.post("/v1/customers", key="k")

@@ -48,6 +48,8 @@ CLASSES: dict[str, set[str]] = {
         "pending_reason",
         "presentment_details",
     },
+    "_credit_note.CreditNote": set(),
+    "_dispute.Dispute": {"intended_submission_method", "network_reason_code", "payment_method_details"},
     "_event.Event": {"account", "context"},
     "_webhook_endpoint.WebhookEndpoint": {"secret"},
     "_coupon.Coupon": {"applies_to", "currency_options"},
@@ -80,6 +82,9 @@ async def examples(api: Api) -> dict[str, dict[str, Any]]:
     await api.post("/v1/tax_rates", {"display_name": "x", "percentage": 5, "inclusive": False})
     charge = (await api.get("/v1/charges"))["data"][0]["id"]
     await api.post("/v1/refunds", {"charge": charge, "amount": 1})
+    first = (await api.get("/v1/invoices", {"status": "paid"}))["data"][0]["id"]
+    await api.post("/v1/credit_notes", {"invoice": first, "amount": 5, "credit_amount": 5})
+    await api.control("dashboard", {"act": "dispute", "charge": charge})
     state = (await api.control("state", method="GET"))["objects"]
     found = {docs[-1]["object"]: docs[-1] for docs in state.values() if docs}
     found["line_item"] = found["invoice"]["lines"]["data"][0]

@@ -37,7 +37,8 @@ def usage(detail: str) -> BadInput:
 def explain(error: Exception, *, as_json: bool = False) -> ExitCode:
     """Print one message about a failure on stderr and return the exit code that belongs to it.
 
-    With `as_json` the message is one JSON object `{code, detail, errors, retryable}`.
+    With `as_json` the message is one JSON object `{code, detail, errors, retryable}`, with what belongs to
+    this problem alone, such as `new_quote`.
     """
     document = _document(error)
     code = exit_code(error)
@@ -92,17 +93,25 @@ def _document(error: Exception) -> dict[str, object]:
             "detail": error.detail,
             "errors": [problem.to_json() for problem in error.problems],
             "retryable": error.retryable,
+            **error.extra,
         }
     if isinstance(error, ConfigError):
         problems = [{"pointer": "", "code": "config_invalid", "detail": text} for text in error.problems]
         detail = "the environment has problems"
         return {"code": "config_invalid", "detail": detail, "errors": problems, "retryable": False}
     detail = clean_text(str(error)) or type(error).__name__
-    return {"code": _code_of(error), "detail": detail, "errors": [], "retryable": False}
+    code = "database_unavailable" if exit_code(error) is ExitCode.DATABASE else "internal_error"
+    if _schema_is_missing(error):
+        code = "migrations_pending"
+        detail = f"The database is not on this release's schema ({detail}). Run `prorata migrate`."
+    return {"code": code, "detail": detail, "errors": [], "retryable": False}
 
 
-def _code_of(error: Exception) -> str:
-    return "database_unavailable" if exit_code(error) is ExitCode.DATABASE else "internal_error"
+def _schema_is_missing(error: Exception) -> bool:
+    import asyncpg
+
+    missing = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
+    return isinstance(error, (*missing, asyncpg.InvalidSchemaNameError))
 
 
 def _print_text(document: dict[str, object]) -> None:
@@ -111,6 +120,15 @@ def _print_text(document: dict[str, object]) -> None:
     for problem in problems if isinstance(problems, list) else []:
         pointer = f"{problem['pointer']}: " if problem["pointer"] else ""
         print(f"  {pointer}{problem['detail']}", file=sys.stderr)
+    _print_new_quote(document.get("new_quote"))
+
+
+def _print_new_quote(quote: object) -> None:
+    """A stale quote comes with a fresh one: show it, so that the admin can decide at once."""
+    from worker.cli.render import quote_text
+
+    if isinstance(quote, dict):
+        print(f"\n{quote_text(quote)}", file=sys.stderr)
 
 
 def _print_origin(error: Exception) -> None:

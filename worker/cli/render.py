@@ -50,23 +50,19 @@ def quote_text(quote: dict[str, Any]) -> str:
 
 def _priced(quote: dict[str, Any]) -> list[str]:
     """The amounts of a quote that can be confirmed."""
-    rows = [
-        (line["description"], _line_amount(line))
-        for line in quote["due_today_lines"]
-        if _says_something(line)
-    ]
+    lines = [line for line in quote["due_today_lines"] if _says_something(line)]
+    rows = [(line["description"], format_minor(line["amount_minor"], line["currency"])) for line in lines]
     total = [("charged today", money_text(quote["due_today"]))]
     if quote["to_balance"] and quote["to_balance"]["amount_minor"]:
         total.append(("to the customer's balance", money_text(quote["to_balance"])))
     width = max(len(text) for text, _ in [*rows, *total])
-    lines = ["", *_columns(rows, width), f"  {'':<{width}} {'-' * AMOUNT}", *_columns(total, width), ""]
+    said = ["", *_columns(rows, width), f"  {'':<{width}} {'-' * AMOUNT}", *_columns(total, width), ""]
     if quote["from_now_on"]:
         each = quote["from_now_on"]
-        lines.append(field_line("total from now on", f"{money_text(each['amount'])} per {each['interval']}"))
+        said.append(field_line("total from now on", f"{money_text(each['amount'])} per {each['interval']}"))
     if quote["next_invoice"]:
-        lines.append(field_line("next invoice", _invoice_text(quote["next_invoice"])))
-    lines.append(field_line("valid until", quote["expires_at"]))
-    return lines
+        said.append(field_line("next invoice", _invoice_text(quote["next_invoice"])))
+    return [*said, field_line("valid until", quote["expires_at"])]
 
 
 def change_text(change: dict[str, Any]) -> str:
@@ -164,10 +160,6 @@ def _step(step: dict[str, Any]) -> str:
 def _says_something(line: dict[str, Any]) -> bool:
     """Stripe writes a line for every item; none of nothing only hides the others."""
     return bool(line["amount_minor"] or line["quantity"])
-
-
-def _line_amount(line: dict[str, Any]) -> str:
-    return format_minor(line["amount_minor"], line["currency"])
 
 
 def _columns(rows: list[tuple[str, str]], width: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
 from typing import IO, Final
 
 from rich.console import Console
@@ -21,6 +22,14 @@ INDENT: Final = "  "
 Line = tuple[str, int]  # what an invoice line says, and its amount in minor units
 
 
+class Kind(Enum):
+    """Kinds of line; between words and checks there is a blank one."""
+
+    BLANK = auto()
+    WORDS = auto()
+    CHECK = auto()
+
+
 class Screen:
     """Prints the story to one stream."""
 
@@ -28,6 +37,7 @@ class Screen:
         self._console = Console(
             file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False, emoji=False
         )
+        self._last = Kind.BLANK
 
     @property
     def live(self) -> bool:
@@ -42,7 +52,7 @@ class Screen:
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line as it is."""
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._print(Text(text, style=style), Kind.WORDS if text else Kind.BLANK)
 
     def loud(self, *lines: str) -> None:
         """Lines that must not be overlooked."""
@@ -67,9 +77,7 @@ class Screen:
     def row(self, label: str, text: str, style: str = "") -> None:
         """A label and what belongs to it; long text goes on below."""
         first, *more = textwrap.wrap(text, WIDTH - LABEL - len(INDENT)) or [""]
-        self._console.print(
-            Text.assemble((f"{INDENT}{label:<{LABEL}}", "dim"), (first, style)), soft_wrap=True
-        )
+        self._print(Text.assemble((f"{INDENT}{label:<{LABEL}}", "dim"), (first, style)))
         for rest in more:
             self.line(" " * (LABEL + len(INDENT)) + rest, style)
 
@@ -114,7 +122,7 @@ class Screen:
 
     def table(self, widths: Sequence[int], heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns of text; a row whose second and third column differ stands out and is marked."""
-        self.line(INDENT + _columns(widths, heads), "dim")
+        self.line(f"{INDENT}{_columns(widths, heads)}".rstrip(), "dim")
         for row in rows:
             changed = row[1] != row[2]
             mark = "<" if changed else ""
@@ -125,11 +133,19 @@ class Screen:
     def check(self, check: Check) -> None:
         """A claim that holds, or what was found instead."""
         if check.holds:
-            self._console.print(Text.assemble((f"{INDENT}ok  ", "green"), check.claim), soft_wrap=True)
+            self._print(Text.assemble((f"{INDENT}ok  ", "green"), check.claim), Kind.CHECK)
             return
-        self.line(f"{INDENT}FAILED  {check.claim}", "bold red")
-        self.line(f"{INDENT}        expected: {check.expected!r}", "red")
-        self.line(f"{INDENT}        found:    {check.found!r}", "red")
+        self._print(Text(f"{INDENT}FAILED  {check.claim}", "bold red"), Kind.CHECK)
+        self._print(Text(f"{INDENT}        expected: {check.expected!r}", "red"), Kind.CHECK)
+        self._print(Text(f"{INDENT}        found:    {check.found!r}", "red"), Kind.CHECK)
+
+    def _print(self, text: Text, kind: Kind = Kind.WORDS) -> None:
+        blank_first = Kind.BLANK not in (kind, self._last) and kind is not self._last
+        if blank_first:
+            self._console.print()
+        if kind is not Kind.BLANK or self._last is not Kind.BLANK:
+            self._console.print(text, soft_wrap=True)
+        self._last = kind
 
 
 def _columns(widths: Sequence[int], texts: Sequence[str]) -> str:

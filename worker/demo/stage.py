@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.demo.checks import Check, Checks
-from worker.demo.doors import Doors, Said, doors
+from worker.local_doors import Doors, Said, doors
 from worker.demo.screen import Screen
 from worker.local import Child, Local, LocalError, local
 from worker.local_database import embedded, scratch

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from worker.twin import pages
 from worker.twin.billing import creation, lifecycle, pending, schedules
 from worker.twin.billing.schedules import HANDLERS as SCHEDULES
-from worker.twin.errors import ApiError
 from worker.twin.resources import (
     account,
     catalogue,
@@ -23,6 +22,7 @@ from worker.twin.resources.expansions import included
 from worker.twin.store import Doc
 from worker.twin.world import Call, World
 
+logger = logging.getLogger(__name__)
 Handler = Callable[[World, Call], Doc]
 
 HANDLERS: dict[str, Handler] = {
@@ -49,13 +49,23 @@ DUE_WORK: dict[str, Callable[[World, str, int], None]] = {
 def new_world(seed: int = 0, now: int | None = None) -> World:
     """A fresh account with its due work wired."""
     world = World(seed, now)
-    world.runners = {kind: partial(work, world) for kind, work in DUE_WORK.items()}
+    world.runners = {kind: partial(_do_due, world, work) for kind, work in DUE_WORK.items()}
     return world
+
+
+def _do_due(world: World, work: Callable[[World, str, int], None], object_id: str, due: int) -> None:
+    """A mistake in one piece of due work must not stop time for everyone: it is logged, and time goes on."""
+    try:
+        work(world, object_id, due)
+    except Exception:
+        logger.exception("due work failed at %s for %s", due, object_id)
 
 
 def execute(world: World, call: Call) -> Doc:
     """Carry out one request (its parameters are typed and valid) and expand its answer."""
     world.run_due()
+    paths = call.params.get("expand") or []
+    pages.check_depth(paths)
     world.call = call
     world.events.request = None
     if not call.by_hand:
@@ -64,14 +74,4 @@ def execute(world: World, call: Call) -> Doc:
         answer = HANDLERS[call.operation](world, call)
     finally:
         world.call, world.events.request = None, None
-    return _expanded(world, answer, call.params.get("expand"))
-
-
-def _expanded(world: World, answer: Doc, paths: Any) -> Doc:
-    if not paths:
-        return pages.public(answer)
-    try:
-        return pages.expand(answer, paths, world.store, included(world))
-    except ApiError as error:
-        error.executed = False
-        raise
+    return pages.expand(answer, paths, world.store, included(world)) if paths else pages.public(answer)

@@ -26,17 +26,20 @@ def public(doc: Doc) -> Doc:
     return doc
 
 
+def check_depth(paths: Iterable[str]) -> None:
+    """Refuse a path that is too deep before anything is done."""
+    for path in paths:
+        if len([p for p in path.split(".") if p != "data"]) > DEPTH:
+            text = f"You cannot expand more than {DEPTH} levels of a property. Property: {path}"
+            raise ApiError(400, text, param="expand", executed=False)
+
+
 def expand(doc: Doc, paths: Iterable[str], store: Store, included: Included) -> Doc:
     """A copy of `doc` with every path expanded; `included` makes the fields that only expansion shows."""
     tree: dict[str, Any] = {}
     for path in paths:
-        parts = path.split(".")
-        if len([p for p in parts if p != "data"]) > DEPTH:
-            raise invalid(
-                f"You cannot expand more than {DEPTH} levels of a property. Property: {path}", "expand"
-            )
         node = tree
-        for part in parts:
+        for part in path.split("."):
             node = node.setdefault(part, {})
     return _grow(public(doc), tree, store, included, "")
 

@@ -39,6 +39,7 @@ class AccountSettings:
     retry_days: list[int] = field(default_factory=lambda: [3, 5, 7])
     refuse_declining_cards_on_attach: bool = False
     enforce_subscription_limits: bool = False
+    portal_changes_plans: bool = False
 
 
 class World:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sync.rules import catalog
-from worker.demo.doors import UnexpectedAnswer
+from worker.local_doors import UnexpectedAnswer
 from worker.demo.stage import Stage
 
 COMMAND = ("catalog", "push", "--currency", "usd", "--yes", "--json")

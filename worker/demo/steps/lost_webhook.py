@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.store import mirror
 from sync.store.db import create_pool
-from worker.demo.doors import UnexpectedAnswer
+from worker.local_doors import UnexpectedAnswer
 from worker.demo.stage import Stage
 
 COMMAND = ("catch-up", "--json")

@@ -24,6 +24,8 @@ def enact(world: World, plan: Plan, params: dict[str, Any], invoice: Doc | None)
     set_items(subscription, plan.targets)
     if plan.reset:
         subscription["billing_cycle_anchor"] = plan.at
+    if plan.ends_trial:
+        subscription.update(status="active", trial_end=plan.at)
     if plan.trial_end is not None:
         _start_trial(subscription, plan)
     _book(world, plan, invoice)

@@ -70,8 +70,24 @@ def finalize(world: World, invoice_id: str, due: int) -> None:
     invoice = world.store["invoice"].docs.get(invoice_id)
     if invoice is None or invoice["status"] != "draft" or not invoice["auto_advance"]:
         return
+    paused = (subscription_of(world, invoice) or {}).get("pause_collection")
+    if paused:
+        _finalize_paused(world, invoice, paused["behavior"])
+        return
     settlement.finalize(world, invoice)
     charge(world, invoice)
+
+
+def _finalize_paused(world: World, invoice: Doc, behavior: str) -> None:
+    """`pause_collection`: invoices are still made, and stay drafts, are voided, or are given up."""
+    if behavior == "keep_as_draft":
+        invoice["auto_advance"] = False
+        return
+    settlement.finalize(world, invoice)
+    if invoice["status"] == "open" and behavior == "void":
+        settlement.void(world, invoice)
+    elif invoice["status"] == "open":
+        settlement.give_up(world, invoice)
 
 
 def charge(world: World, invoice: Doc) -> None:

@@ -29,6 +29,7 @@ class Plan:
     behavior: str
     reset: bool = False
     trial_end: int | None = None
+    ends_trial: bool = False
     credits: list[Line] = field(default_factory=list)
     debits: list[Line] = field(default_factory=list)
     fresh: list[Line] = field(default_factory=list)
@@ -66,11 +67,11 @@ def plan_change(world: World, subscription: Doc, params: dict[str, Any], now: in
     plan = Plan(subscription, targets, at, behavior, proration_date=params.get("proration_date"))
     set_periods(targets, subscription["billing_cycle_anchor"])
     _check_intervals(subscription, targets)
-    plan.reset = _resets(subscription, targets, params)
+    plan.reset = _resets(world, subscription, targets, params)
     if plan.reset:
         start_periods(targets, now)
     _trial(plan, params, now)
-    if not _in_trial(subscription, at) and plan.trial_end is None:
+    if plan.ends_trial or (not _in_trial(subscription, at) and plan.trial_end is None):
         _prorate(world, plan, discounts.keep_share(world, subscription, params.get("discounts")))
     plan.extra = [_one_time(world, plan, entry) for entry in params.get("add_invoice_items") or []]
     return plan
@@ -105,14 +106,18 @@ def _check_intervals(subscription: Doc, targets: list[Target]) -> None:
         )
 
 
-def _resets(subscription: Doc, targets: list[Target], params: dict[str, Any]) -> bool:
+def _resets(world: World, subscription: Doc, targets: list[Target], params: dict[str, Any]) -> bool:
+    """A fresh anchor: asked for, or in classic mode by another interval or by the first price above zero."""
     anchor = (params.get("billing_cycle_anchor") or {}).get("type")
     if anchor == "now":
         return True
     if anchor == "unchanged" or subscription["billing_mode"]["type"] == "flexible":
         return False
     swapped = [t for t in targets if t.item is not None and not t.deleted and t.price is not t.item["price"]]
-    return any(t.interval != Target(t.item["price"], 1).interval for t in swapped if t.item)
+    other_interval = any(t.interval != Target(t.item["price"], 1).interval for t in swapped if t.item)
+    was_free = sum(_full(world, i["price"], i["quantity"]) for i in subscription["items"]["data"]) == 0
+    costs_now = sum(_full(world, t.price, t.quantity) for t in targets if not t.deleted) > 0
+    return other_interval or (was_free and costs_now)
 
 
 def _in_trial(subscription: Doc, at: int) -> bool:
@@ -124,9 +129,8 @@ def _trial(plan: Plan, params: dict[str, Any], now: int) -> None:
     if asked is None or asked == "":
         return
     if asked == "now":
-        plan.trial_end = None
-        if _in_trial(plan.subscription, now):
-            plan.reset = True
+        plan.ends_trial = plan.reset = _in_trial(plan.subscription, now)
+        if plan.reset:
             start_periods(plan.targets, now)
         return
     plan.trial_end = int(asked)

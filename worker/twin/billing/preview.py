@@ -77,6 +77,8 @@ def _of_existing(world: World, params: dict[str, Any], details: dict[str, Any]) 
     subscription = world.store.get("subscription", params["subscription"], "subscription")
     if params.get("customer") not in (None, subscription["customer"]):
         raise invalid("The subscription belongs to another customer.", "customer")
+    if subscription["status"] in ("canceled", "incomplete_expired"):
+        raise _nothing_upcoming(subscription)
     _check(details)
     now = world.now_for(subscription["customer"])
     if params.get("discounts") is not None:
@@ -107,17 +109,18 @@ def _upcoming(world: World, plan: Plan, details: dict[str, Any], params: dict[st
     lines = [*plan.lines, *_waiting(world, subscription)]
     if _renews(subscription, details):
         lines += _next_cycle(world, plan)
-    elif not lines or subscription["status"] == "canceled":
-        raise ApiError(
-            404,
-            f"No upcoming invoices for customer: {subscription['customer']}",
-            code="invoice_upcoming_none",
-        )
+    elif not lines:
+        raise _nothing_upcoming(subscription)
     prorated = plan.at if plan.credits or plan.debits else None
     invoice = _compose(world, lines, subscription, params, prorated)
     invoice["period_end"] = min(t.end for t in plan.targets if not t.deleted)
     invoice["next_payment_attempt"] = invoice["period_end"] + 3600
     return invoice
+
+
+def _nothing_upcoming(subscription: Doc) -> ApiError:
+    text = f"No upcoming invoices for customer: {subscription['customer']}"
+    return ApiError(404, text, code="invoice_upcoming_none")
 
 
 def _waiting(world: World, subscription: Doc) -> list[Line]:
@@ -126,8 +129,6 @@ def _waiting(world: World, subscription: Doc) -> list[Line]:
 
 
 def _renews(subscription: Doc, details: dict[str, Any]) -> bool:
-    if subscription["status"] in ("canceled", "incomplete_expired"):
-        return False
     if details.get("cancel_at_period_end") is not None:
         return not details["cancel_at_period_end"]
     if details.get("cancel_now"):

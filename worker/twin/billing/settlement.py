@@ -207,6 +207,17 @@ def void(world: World, invoice: Doc) -> None:
         facts.balance_moved = 0
 
 
+def give_up(world: World, invoice: Doc) -> None:
+    """Mark an open invoice uncollectible: nobody tries any more, but it may still be paid."""
+    if invoice["status"] != "open":
+        raise invalid("Only open invoices can be marked uncollectible.", code="status_transition_invalid")
+    before = snapshot(invoice)
+    invoice.update(status="uncollectible", auto_advance=False, next_payment_attempt=None)
+    invoice["status_transitions"]["marked_uncollectible_at"] = world.now_for(invoice["customer"])
+    world.events.updated("invoice.updated", invoice, before)
+    world.events.emit("invoice.marked_uncollectible", invoice)
+
+
 def _cancel_payment(world: World, intent_id: str | None, link_id: str | None, now: int) -> None:
     intent = world.store["payment_intent"].docs.get(intent_id or "")
     if intent is not None and intent["status"] != "succeeded":

@@ -174,13 +174,7 @@ def void(world: World, call: Call) -> Doc:
 def mark_uncollectible(world: World, call: Call) -> Doc:
     """`POST /v1/invoices/{id}/mark_uncollectible`."""
     invoice = _real(world, call.id)
-    if invoice["status"] != "open":
-        raise invalid("Only open invoices can be marked uncollectible.", code="status_transition_invalid")
-    before = snapshot(invoice)
-    invoice.update(status="uncollectible", auto_advance=False, next_payment_attempt=None)
-    invoice["status_transitions"]["marked_uncollectible_at"] = world.now_for(invoice["customer"])
-    world.events.updated("invoice.updated", invoice, before)
-    world.events.emit("invoice.marked_uncollectible", invoice)
+    settlement.give_up(world, invoice)
     return invoice
 
 

@@ -1,4 +1,4 @@
-"""Payment intents, charges, refunds."""
+"""Payment intents and charges."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 from worker.twin import pages
 from worker.twin.billing import cards
 from worker.twin.errors import invalid
-from worker.twin.events import snapshot
 from worker.twin.resources.invoices import collect_or_raise
 from worker.twin.resources.payment_methods import usable
 from worker.twin.store import Doc
-from worker.twin.templates import payment as templates
 from worker.twin.world import Call, World
 
 
@@ -60,52 +58,10 @@ def find_charges(world: World, call: Call) -> Doc:
     return pages.page(rows, call.params, "/v1/charges")
 
 
-def create_refund(world: World, call: Call) -> Doc:
-    """`POST /v1/refunds` of a charge or of the charge behind a payment intent."""
-    given = call.params
-    charge_id = given.get("charge")
-    if not charge_id and given.get("payment_intent"):
-        charge_id = world.store.get("payment_intent", given["payment_intent"], "payment_intent")[
-            "latest_charge"
-        ]
-    charge = world.store.get("charge", charge_id or "", "charge")
-    left = charge["amount_captured"] - charge["amount_refunded"]
-    amount = given.get("amount", left)
-    if amount > left or left == 0:
-        raise invalid(
-            f"Refund amount is greater than unrefunded amount on charge ({left}).",
-            "amount",
-            "charge_already_refunded",
-        )
-    before = snapshot(charge)
-    refund = templates.refund(world.ids.new("re", 20), world.clock.now(), charge, amount, given.get("reason"))
-    world.store.add("refund", refund)
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
-    world.events.emit("refund.created", refund)
-    world.events.updated("charge.refunded", charge, before)
-    world.effect("refund", refund, -amount)
-    return refund
-
-
-def retrieve_refund(world: World, call: Call) -> Doc:
-    """`GET /v1/refunds/{id}`."""
-    return world.store.get("refund", call.id)
-
-
-def find_refunds(world: World, call: Call) -> Doc:
-    """`GET /v1/refunds`."""
-    narrow: dict[str, Any] = {n: call.params[n] for n in ("charge", "payment_intent") if n in call.params}
-    return pages.page(world.store["refund"].newest_first(narrow), call.params, "/v1/refunds")
-
-
 HANDLERS = {
     "payment_intent_retrieve": retrieve_intent,
     "payment_intent_confirm": confirm_intent,
     "payment_intent_list": find_intents,
     "charge_retrieve": retrieve_charge,
     "charge_list": find_charges,
-    "refund_create": create_refund,
-    "refund_retrieve": retrieve_refund,
-    "refund_list": find_refunds,
 }

@@ -1,4 +1,4 @@
-"""Payment intents, charges, refunds."""
+"""Payment intents and charges."""
 
 from __future__ import annotations
 
@@ -200,28 +200,3 @@ def charge(
         },
         status="succeeded" if done else "failed",
     )
-
-
-def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: str | None) -> Doc:
-    """Money given back on a charge."""
-    return {
-        "id": object_id,
-        "object": "refund",
-        "amount": amount,
-        "balance_transaction": None,
-        "charge": charge_doc["id"],
-        "created": created,
-        "currency": charge_doc["currency"],
-        "customer": charge_doc["customer"],
-        "description": None,
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "metadata": {},
-        "next_action": None,
-        "payment_intent": charge_doc["payment_intent"],
-        "payment_method": charge_doc["payment_method"],
-        "reason": reason,
-        "receipt_number": None,
-        "source_transfer_reversal": None,
-        "status": "succeeded",
-        "transfer_reversal": None,
-    }

@@ -1,6 +1,6 @@
-"""The doors that the story knocks at: our API, Stripe's API, and the control door of the local Stripe.
+"""The doors of a local set-up: our API, Stripe's API, and the control door of the local Stripe.
 
-Like any outsider, it knows nothing but these.
+The demonstration knows nothing but these, like any outsider.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGE: Final = 100
 
 
 class UnexpectedAnswer(Exception):
-    """A door answered with another status than the story expects; the message shows what it said."""
+    """A door answered with another status than was expected; the message shows what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,6 @@ class Doors:
 
 @asynccontextmanager
 async def doors(here: Local) -> AsyncIterator[Doors]:
-    """Open the client for as long as the story lasts."""
+    """Open a client."""
     async with aiohttp.ClientSession(timeout=PATIENCE) as session:
         yield Doors(session, here)

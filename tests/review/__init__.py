@@ -1,0 +1,1 @@
+"""Reproductions from the review of the money path: each fails because of a defect."""
