@@ -33,9 +33,11 @@ async def test_quote_reads_like_a_bill(acme: Shell) -> None:
     assert "prorata confirm quo_" in said.err
 
 
-async def test_push_creates_what_a_catalog_lacks(shell: Shell) -> None:
-    """A dry run creates nothing, the push creates all, and a second one finds everything there."""
-    shell.environment["PRORATA_CATALOG"] = str(small_catalog(shell))
+async def test_push_creates_what_stripe_lacks(shell: Shell) -> None:
+    """A dry run creates nothing, the push creates all of it, and a second one finds everything there."""
+    path = shell.folder / "catalog.toml"
+    path.write_text(SMALL_CATALOG)
+    shell.environment["PRORATA_CATALOG"] = str(path)
 
     dry = await shell.good("catalog", "push", "--dry-run")
     pushed = await shell.good("catalog", "push", "--yes")
@@ -45,11 +47,24 @@ async def test_push_creates_what_a_catalog_lacks(shell: Shell) -> None:
     assert (again["new_prices"], again["existing_prices"]) == ([], len(pushed["new_prices"]))
 
 
-def small_catalog(shell: Shell) -> str:
-    """One product with one tier and two limits, so that a push takes no time."""
-    path = shell.folder / "catalog.toml"
-    path.write_text(SMALL)
-    return str(path)
-
-
-SMALL = """x"""
+SMALL_CATALOG = """
+bands = [1000]
+currencies = ["usd"]
+seats_max = 10
+[tiers]
+plus = { en = "Plus", fr = "Plus" }
+[products.marketing]
+name = { en = "Marketing", fr = "Marketing" }
+[products.marketing.tiers.plus]
+seats_included = 3
+base = { month = { usd = 4900 }, year = { usd = 49000 } }
+seat = { month = { usd = 1500 }, year = { usd = 15000 } }
+contacts.month.usd = [2000]
+contacts.year.usd = [20000]
+[add_ons.sms]
+name = { en = "SMS", fr = "SMS" }
+products = ["marketing"]
+tiers = ["plus"]
+max_quantity = 5
+price = { month = { usd = 900 }, year = { usd = 9000 } }
+"""

@@ -54,8 +54,8 @@ class Tally:
     def verdict(self, seconds: float) -> str:
         word = "HELD" if self.is_clean else "BROKEN"
         return (
-            f"{word}: {self.changes} changes in {seconds:.0f} s under {self.kills} kills and "
-            f"{self.faults} lost answers: {self.doubled} doubled, {self.lost} lost, {self.unequal} not equal to their quote"
+            f"{word}: {self.changes} changes in {seconds:.0f} s under {self.kills} kills and {self.faults} "
+            f"lost answers: {self.doubled} doubled, {self.lost} lost, {self.unequal} not equal to their quote"
         )
 
 
