@@ -8,11 +8,12 @@ import structlog
 
 from sync import apply, settle
 from sync.billing import Billing
+from sync.errors import Conflict
 from sync.gateway import StripeCallFailed
 from sync.states import LegState
 from sync.store import changes as store
 from sync.telemetry import LogEvent
-from sync.work import GO_ON, LeaseLost, Work, held
+from sync.work import GO_ON, LeaseLost, Work, backoff_seconds, held
 
 log = structlog.get_logger()
 
@@ -22,8 +23,6 @@ STEPS: dict[LegState, Callable[[Work], Awaitable[float]]] = {
     LegState.AWAITING_PAYMENT: apply.watch_payment,
     LegState.APPLIED: settle.settle,
 }
-
-FAILURE_SECONDS_MOST = 60.0
 
 
 async def advance(billing: Billing, change_id: str) -> None:
@@ -53,4 +52,7 @@ async def _run(work: Work) -> float | None:
         return None
     except StripeCallFailed as error:
         log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.failure.message)
-        return min(2.0 * work.leg.attempts, FAILURE_SECONDS_MOST)
+    except Conflict as error:
+        # Parked meanwhile: it waits for staff, and expires if they take too long.
+        log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.code)
+    return backoff_seconds(work.leg.attempts)

@@ -12,21 +12,22 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from sync import clock, evidence, failpoints, pricing
+from sync import clock, evidence, failpoints, pricing, promise
 from sync.changes import call_key
-from sync.conclude import conclude, end
+from sync.conclude import PAYMENT_POLL_SECONDS, conclude, end, let_go, refuse
 from sync.errors import Code
-from sync.evidence import Evidence, Seen
+from sync.evidence import Evidence, Seen, Trail
 from sync.failpoints import Failpoint
-from sync.gateway import Answer, StoredCall, StripeCallFailed, Verdict
+from sync.gateway import Answer, Failure, StoredCall, StripeCallFailed, Verdict
 from sync.states import LegState
 from sync.store import calls as call_store
+from sync.store import catalog_prices
 from sync.store.calls import CallRow
 from sync.store.db import transaction
-from sync.stripe_objects import Subscription
+from sync.stripe_objects import Invoice, Subscription
 from sync.telemetry import STRIPE_UNKNOWN_OUTCOMES, LogEvent
 from sync.void import void
-from sync.work import GO_ON, RETRY_SECONDS, Work
+from sync.work import Work, backoff_seconds
 
 log = structlog.get_logger()
 
@@ -34,19 +35,26 @@ log = structlog.get_logger()
 CLEAN_READS_APART = timedelta(seconds=65)
 # Stripe forgets keys after a day; well before that the same key may not be trusted any more.
 KEY_LIFE = timedelta(hours=23)
+# The admin is waiting, and there are only fifteen minutes.
+SEND_AGAIN_SECONDS_MOST = 15.0
+# How long after its end an invoice may still be open before we void it ourselves.
+PAYMENT_GRACE = timedelta(minutes=5)
+
+_NO_MEANS_NO = (Verdict.DECLINED, Verdict.REFUSED, Verdict.MISSING, Verdict.LIMITED)
+_NOT_EXECUTED = (Verdict.REPEAT, Verdict.DENIED)
 
 
 async def carry(work: Work) -> float:
     """The step of a leg that is confirmed or being applied."""
     if work.leg.ending is not None:
         return await void(work)
-    call = await _stored(work, "send")
+    call = await _stored(work)
     if call.sends:
         return await read_back(work, call)
     if clock.wall() >= work.leg.apply_deadline_at:
         return await end(work, LegState.EXPIRED, Code.QUOTE_EXPIRED, "It was not applied in time.")
-    if not await _still_holds(work):
-        return await end(work, LegState.FAILED, Code.QUOTE_STALE, "The subscription moved after the confirm.")
+    if (reason := await promise.broken(work.billing, work.account, work.quote)) is not None:
+        return await end(work, LegState.FAILED, Code.QUOTE_STALE, f"{reason}.")
     return await send(work, call.call)
 
 
@@ -58,9 +66,9 @@ async def send(work: Work, call: StoredCall) -> float:
         failpoints.reach(Failpoint.SEND_BEFORE_COMMIT)
     failpoints.reach(Failpoint.SEND_BEFORE_CALL)
     try:
-        answer = await work.billing.gateway.send(call)
+        answer = await work.billing.gateway.send(call, work.may_send)
     except StripeCallFailed as error:
-        return await _not_sent(work, call, error)
+        return await _without_answer(work, call, error.failure)
     failpoints.reach(Failpoint.SEND_AFTER_CALL)
     return await conclude(work, await _of_answer(work, answer), call, answer)
 
@@ -71,61 +79,53 @@ async def _of_answer(work: Work, answer: Answer) -> Evidence:
     gateway = work.billing.gateway
     if work.quote.stripe_subscription_id is None:
         return await evidence.of_creation(gateway, subscription)
-    return await evidence.of_update(gateway, work.change_id, subscription, work.quote.proration_unix or 0)
+    return await evidence.of_update(gateway, await _trail(work), subscription)
 
 
-async def _not_sent(work: Work, call: StoredCall, error: StripeCallFailed) -> float:
-    """A call without a usable answer: a definite no ends the change, everything else is read back."""
-    failure = error.failure
-    if failure.verdict in (Verdict.DECLINED, Verdict.REFUSED, Verdict.MISSING):
-        declined = failure.verdict is Verdict.DECLINED
-        code = Code.PAYMENT_DECLINED if declined else Code.STRIPE_REFUSED
+async def _trail(work: Work) -> Trail:
+    """What to look for at Stripe."""
+    book = await catalog_prices.book(work.billing.pool)
+    promised, instant = pricing.promised(work.quote), work.quote.proration_unix
+
+    def is_promised(invoice: Invoice) -> bool:
+        return pricing.priced(invoice, book, instant).differs_from(promised) is None
+
+    return Trail(
+        change_id=work.change_id,
+        customer_id=work.customer_id,
+        subscription_id=work.quote.stripe_subscription_id,
+        since_unix=instant or 0,
+        invoice_id=work.leg.stripe_invoice_id,
+        is_promised=is_promised,
+    )
+
+
+async def _without_answer(work: Work, call: StoredCall, failure: Failure) -> float:
+    """A definite no ends the change; what was not executed is tried again; the rest is read back."""
+    if failure.verdict in _NO_MEANS_NO:
+        return await refuse(work, call, failure)
+    if failure.verdict in _NOT_EXECUTED:
         async with transaction(work.billing.pool) as conn:
-            await call_store.mark_answered(
-                conn, call.key, failure.http_status or 0, failure.request_id, failure.code
-            )
-            await work.move(
-                conn,
-                LegState.FAILED,
-                "refuse",
-                {"code": failure.decline_code or failure.code, "request_id": failure.request_id},
-                reason=code,
-                detail=f"{failure.message} Nothing was charged.",
-                unknown_since=None,
-            )
-        log.info(
-            LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=failure.decline_code or failure.code
-        )
-        return GO_ON
-    await _note_unknown(work, failure.message)
-    return min(RETRY_SECONDS * work.leg.attempts, 30.0)
+            await call_store.mark_not_executed(conn, call.key)
+            await work.move(conn, LegState.APPLYING, "postpone", {"why": failure.message})
+    else:
+        await _note_unknown(work, failure.message)
+    return min(backoff_seconds(work.leg.attempts), SEND_AGAIN_SECONDS_MOST)
 
 
 async def _note_unknown(work: Work, why: str) -> None:
     STRIPE_UNKNOWN_OUTCOMES.inc()
     log.warning(LogEvent.STRIPE_UNKNOWN, change_id=work.change_id, why=why)
+    since = work.leg.unknown_since or clock.wall()
     async with transaction(work.billing.pool) as conn:
-        await work.move(
-            conn,
-            LegState.APPLYING,
-            "lose_answer",
-            {"why": why},
-            unknown_since=work.leg.unknown_since or clock.wall(),
-        )
+        await work.move(conn, LegState.APPLYING, "lose_answer", {"why": why}, unknown_since=since)
 
 
 async def read_back(work: Work, call: CallRow) -> float:
     """Somebody sent it and no answer is stored: look before doing anything else."""
     if work.leg.unknown_since is None:
         await _note_unknown(work, "the process that sent it died")
-    seen = await evidence.read(
-        work.billing.gateway,
-        work.change_id,
-        customer_id=work.customer_id,
-        subscription_id=work.quote.stripe_subscription_id,
-        since_unix=work.quote.proration_unix or 0,
-        invoice_id=work.leg.stripe_invoice_id,
-    )
+    seen = await evidence.read(work.billing.gateway, await _trail(work))
     if seen.seen is not Seen.NOTHING:
         return await conclude(work, seen, call.call, None)
     return await _no_trace(work, call)
@@ -135,7 +135,8 @@ async def _no_trace(work: Work, call: CallRow) -> float:
     """Nothing happened so far. In time, the same bytes go out under the same key; too late, it must end."""
     now = clock.wall()
     fresh = call.first_sent_at is not None and now - call.first_sent_at < KEY_LIFE
-    if now < work.leg.apply_deadline_at and fresh and await _still_holds(work):
+    in_time = now < work.leg.apply_deadline_at and fresh
+    if in_time and await promise.broken(work.billing, work.account, work.quote) is None:
         return await send(work, call.call)
     if work.leg.clean_read_at is None:
         async with transaction(work.billing.pool) as conn:
@@ -147,33 +148,30 @@ async def _no_trace(work: Work, call: CallRow) -> float:
     return await end(work, LegState.EXPIRED, Code.OUTCOME_UNKNOWN, "Stripe has no trace of it.")
 
 
-async def _still_holds(work: Work) -> bool:
-    """Whether the state that was quoted is still the state."""
-    state = await pricing.read_state(work.billing, work.account, work.customer_id)
-    return state.fingerprint() == work.quote.fingerprint
-
-
 async def watch_payment(work: Work) -> float:
     """The step of a leg that waits for its payment."""
     if work.leg.ending is not None:
         return await void(work)
-    found = await evidence.read(
-        work.billing.gateway,
-        work.change_id,
-        customer_id=work.customer_id,
-        subscription_id=work.quote.stripe_subscription_id,
-        since_unix=work.quote.proration_unix or 0,
-        invoice_id=work.leg.stripe_invoice_id,
-    )
-    if found.seen in (Seen.DROPPED, Seen.NOTHING):
+    found = await evidence.read(work.billing.gateway, await _trail(work))
+    if found.seen is Seen.DROPPED:
         return await end(
             work, LegState.EXPIRED, Code.PAYMENT_ACTION_REQUIRED, "The payment was not confirmed in time."
         )
-    return await conclude(work, found, (await _stored(work, "send")).call, None)
+    if found.seen is Seen.NOTHING:
+        return PAYMENT_POLL_SECONDS
+    if found.seen is Seen.WAITING and _is_overdue(work):
+        return await let_go(work, LegState.EXPIRED)
+    return await conclude(work, found, (await _stored(work)).call, None)
 
 
-async def _stored(work: Work, step: str) -> CallRow:
-    row = await call_store.get(work.billing.pool, call_key(work.change_id, step))
+def _is_overdue(work: Work) -> bool:
+    """Stripe should have voided it by now; it did not, so we do."""
+    until = work.leg.payable_until
+    return until is not None and work.billing.gateway.stripe_now() > (until + PAYMENT_GRACE).timestamp()
+
+
+async def _stored(work: Work) -> CallRow:
+    row = await call_store.get(work.billing.pool, call_key(work.change_id, "send"))
     if row is None:
         raise AssertionError("confirm stores the call with the change")
     return row

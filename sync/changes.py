@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from sync import change_views, clock, failpoints, ids, pricing, quotes, requests
+from sync import change_views, clock, failpoints, ids, promise, quotes, requests
 from sync.billing import Billing
 from sync.contract import quote_json
 from sync.errors import Code, Conflict, NotFound, Refused
@@ -25,7 +25,6 @@ from sync.rules.terms import PartialTerms, Terms
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
-from sync.store import catalog_prices
 from sync.store import changes as store
 from sync.store.accounts import AccountRow
 from sync.store.changes import ChangeRow
@@ -64,28 +63,13 @@ async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_second
 
 async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None:
     """The promise must still hold to the cent; otherwise the new amounts go on offer."""
-    customer_id = require_running(account)
+    require_running(account)
     if quote.refusals:
         first = quote.refusals[0]
         raise Refused(first["code"], first["detail"])
     if quote.expires_at < clock.wall():
         raise await _stale(billing, account, quote, Code.QUOTE_EXPIRED, "The quote has expired")
-    book = await catalog_prices.book(billing.pool)
-    try:
-        state, now = await asyncio.gather(
-            pricing.read_state(billing, account, customer_id),
-            pricing.repeat_preview(
-                billing,
-                book,
-                subscription_id=quote.stripe_subscription_id,
-                params=quote.stripe_params or {},
-                proration_unix=quote.proration_unix,
-            ),
-        )
-    except Conflict as error:
-        raise await _stale(billing, account, quote, Code.QUOTE_STALE, error.detail) from error
-    if state.fingerprint() != quote.fingerprint or now.differs_from(pricing.promised(quote)):
-        reason = "The subscription or an amount has moved since the quote"
+    if (reason := await promise.broken(billing, account, quote)) is not None:
         raise await _stale(billing, account, quote, Code.QUOTE_STALE, reason)
 
 
@@ -114,7 +98,9 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
         async with transaction(billing.pool) as conn:
             account = await account_store.lock(conn, quote.account_id)
             if account is not None:
+                # The last look at who may buy, on the row that nobody can change meanwhile.
                 require_running(account)
+                require_admin(account, actor_id)
             await _insert(billing, conn, change, quote)
             failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
     except asyncpg.UniqueViolationError as error:

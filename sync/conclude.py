@@ -8,7 +8,7 @@ from sync import clock, failpoints
 from sync.errors import Code
 from sync.evidence import Evidence, Seen
 from sync.failpoints import Failpoint
-from sync.gateway import Answer, StoredCall
+from sync.gateway import Answer, Failure, StoredCall, Verdict
 from sync.rules.terms import Terms
 from sync.states import LegState
 from sync.store import accounts as account_store
@@ -32,7 +32,7 @@ async def conclude(work: Work, found: Evidence, call: StoredCall, answer: Answer
         case Seen.DECLINED:
             return await _declined(work, found, call, answer)
         case _:
-            return await end(work, LegState.EXPIRED, Code.PAYMENT_DECLINED, "Its invoice was voided.")
+            return await end(work, LegState.EXPIRED, Code.PAYMENT_ACTION_REQUIRED, "Its invoice was voided.")
 
 
 async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer | None) -> float:
@@ -118,6 +118,37 @@ async def _answered(conn: Connection, call: StoredCall, answer: Answer | None) -
     """Record the answer; one that was read back instead counts as 200 without a request id."""
     status, request_id = (answer.http_status, answer.request_id) if answer else (200, None)
     await call_store.mark_answered(conn, call.key, status, request_id)
+
+
+async def refuse(work: Work, call: StoredCall, failure: Failure) -> float:
+    """Stripe said a definite no: the change ends, and its key is never used again."""
+    declined = failure.verdict is Verdict.DECLINED
+    limited = failure.verdict is Verdict.LIMITED
+    code = (
+        Code.PAYMENT_DECLINED if declined else Code.CHANGE_LIMIT_REACHED if limited else Code.STRIPE_REFUSED
+    )
+    async with transaction(work.billing.pool) as conn:
+        await call_store.mark_answered(
+            conn, call.key, failure.http_status or 0, failure.request_id, failure.code
+        )
+        await work.move(
+            conn,
+            LegState.FAILED,
+            "refuse",
+            {"code": failure.decline_code or failure.code, "request_id": failure.request_id},
+            reason=code,
+            detail=f"{failure.message} Nothing was changed or charged.",
+            unknown_since=None,
+        )
+    log.info(LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=failure.code)
+    return GO_ON
+
+
+async def let_go(work: Work, ending: LegState) -> float:
+    """Begin to end a change that Stripe still holds back; the void of its invoice is the next step."""
+    async with transaction(work.billing.pool) as conn:
+        await work.move(conn, LegState(work.leg.state), "let_go", {"ending": ending}, ending=ending)
+    return GO_ON
 
 
 async def end(work: Work, state: LegState, code: Code, why: str) -> float:

@@ -1,11 +1,12 @@
 """Reading back: what did a change that was sent really do at Stripe?
 
 The same question is answered for a fresh answer and for an outcome that nobody knows, always from Stripe's
-own objects: the mark in the metadata, the pending update, the invoice and its payment intent.
+own objects. The invoice is believed first: a read of the subscription may lag behind, a paid invoice is paid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -21,13 +22,13 @@ class Seen(StrEnum):
     """What Stripe's objects say about one change."""
 
     APPLIED = "applied"
-    """The items changed and are paid for."""
+    """It is paid, or the items changed without a charge."""
     WAITING = "waiting"
     """Held back until the payer confirms with the bank."""
     DECLINED = "declined"
     """Held back with an open invoice that could still be paid: it must be voided."""
     DROPPED = "dropped"
-    """It was held back, and Stripe or somebody has discarded it."""
+    """It was held back, and its invoice is void: it can never be applied."""
     NOTHING = "nothing"
     """No trace of it."""
 
@@ -44,81 +45,68 @@ class Evidence:
     decline_message: str | None = None
 
 
-async def read(
-    gateway: Gateway,
-    change_id: str,
-    *,
-    customer_id: str,
-    subscription_id: str | None,
-    since_unix: int,
-    invoice_id: str | None,
-) -> Evidence:
-    """Read back one change.
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What to look for. `since_unix` is the quote's instant on Stripe's clock; `invoice_id` the invoice that
+    was seen before, if any; `is_promised` whether an invoice has exactly the lines of the quote."""
 
-    `since_unix` is the quote's instant on Stripe's clock; `invoice_id` the invoice that was seen to hold the
-    change back, if any: only its void proves that the change was dropped.
-    """
-    if subscription_id is not None:
-        subscription = await gateway.subscription(subscription_id)
-        return await of_update(gateway, change_id, subscription, since_unix, invoice_id)
-    for subscription in await gateway.subscriptions_of(customer_id):
-        if subscription.metadata.get(CHANGE_METADATA) == change_id:
+    change_id: str
+    customer_id: str
+    subscription_id: str | None
+    since_unix: int
+    invoice_id: str | None
+    is_promised: Callable[[Invoice], bool]
+
+
+async def read(gateway: Gateway, trail: Trail) -> Evidence:
+    """Read back one change."""
+    if trail.subscription_id is not None:
+        return await of_update(gateway, trail, await gateway.subscription(trail.subscription_id))
+    for subscription in await gateway.subscriptions_of(trail.customer_id):
+        if subscription.metadata.get(CHANGE_METADATA) == trail.change_id:
             return await of_creation(gateway, await gateway.subscription(subscription.id))
     return Evidence(Seen.NOTHING)
 
 
-async def of_update(
-    gateway: Gateway,
-    change_id: str,
-    subscription: Subscription,
-    since_unix: int,
-    invoice_id: str | None = None,
-) -> Evidence:
-    """What an update did, from the subscription as it is now."""
+async def of_update(gateway: Gateway, trail: Trail, subscription: Subscription) -> Evidence:
+    """What an update did, from the subscription as it was read or answered."""
     pending = subscription.pending_update
-    if pending is not None and (pending.metadata or {}).get(CHANGE_METADATA) == change_id:
-        until = datetime.fromtimestamp(pending.expires_at, UTC)
-        return await _held_back(gateway, subscription, until)
-    if subscription.metadata.get(CHANGE_METADATA) == change_id:
-        invoice = await _invoice_of_update(gateway, subscription, since_unix)
+    until = datetime.fromtimestamp(pending.expires_at, UTC) if pending else None
+    if trail.invoice_id is not None:
+        return of_invoice(subscription, await gateway.invoice(trail.invoice_id), until)
+    if pending is not None and (pending.metadata or {}).get(CHANGE_METADATA) == trail.change_id:
+        return await _of_latest_invoice(gateway, subscription, until)
+    invoice = await _invoice_of_update(gateway, trail, subscription)
+    if subscription.metadata.get(CHANGE_METADATA) == trail.change_id:
         return Evidence(Seen.APPLIED, subscription, invoice)
-    if invoice_id is not None:
-        invoice = await gateway.invoice(invoice_id)
-        if invoice.status == "void":
-            return Evidence(Seen.DROPPED, subscription, invoice)
+    if invoice is not None and trail.is_promised(invoice):
+        # The mark is not there (yet, or any more), but this invoice has our very lines.
+        return of_invoice(subscription, await gateway.invoice(invoice.id), until)
     return Evidence(Seen.NOTHING, subscription)
 
 
 async def of_creation(gateway: Gateway, subscription: Subscription) -> Evidence:
     """What a first purchase did; the subscription carries its mark."""
-    if subscription.status in ("incomplete_expired", "canceled"):
-        return Evidence(Seen.DROPPED, subscription)
-    if subscription.status == "incomplete":
+    if subscription.status in ("incomplete", "incomplete_expired", "canceled"):
         until = datetime.fromtimestamp(subscription.created, UTC) + timedelta(hours=FIRST_PAYMENT_HOURS)
-        return await _held_back(gateway, subscription, until)
+        return await _of_latest_invoice(gateway, subscription, until)
     invoice = subscription.latest_invoice
     return Evidence(Seen.APPLIED, subscription, invoice if isinstance(invoice, Invoice) else None)
 
 
-async def _invoice_of_update(gateway: Gateway, subscription: Subscription, since_unix: int) -> Invoice | None:
-    """The update's own invoice: usually the latest; after a renewal, one of those made since the quote."""
-    latest = subscription.latest_invoice
-    if isinstance(latest, Invoice) and _made_by_update(latest, since_unix):
-        return latest
-    invoices = await gateway.invoices_since(subscription.id, since_unix)
-    return next((invoice for invoice in reversed(invoices) if _made_by_update(invoice, since_unix)), None)
-
-
-def _made_by_update(invoice: Invoice, since_unix: int) -> bool:
-    return invoice.billing_reason == "subscription_update" and invoice.created >= since_unix
-
-
-async def _held_back(gateway: Gateway, subscription: Subscription, until: datetime) -> Evidence:
-    """The invoice of a change that is not paid yet: does it wait for the payer, or was it declined?"""
+async def _of_latest_invoice(
+    gateway: Gateway, subscription: Subscription, until: datetime | None
+) -> Evidence:
     invoice_id = ref_id(subscription.latest_invoice)
     if invoice_id is None:
         return Evidence(Seen.NOTHING, subscription)
-    invoice = await gateway.invoice(invoice_id)
+    return of_invoice(subscription, await gateway.invoice(invoice_id), until)
+
+
+def of_invoice(subscription: Subscription, invoice: Invoice, until: datetime | None) -> Evidence:
+    """What the change's own invoice says: paid, void, waiting for the payer, or declined."""
+    if invoice.status == "paid":
+        return Evidence(Seen.APPLIED, subscription, invoice)
     if invoice.status == "void":
         return Evidence(Seen.DROPPED, subscription, invoice)
     intent = _payment_intent(invoice)
@@ -133,6 +121,20 @@ async def _held_back(gateway: Gateway, subscription: Subscription, until: dateti
         decline_code=(error.decline_code or error.code) if error else None,
         decline_message=error.message if error else None,
     )
+
+
+async def _invoice_of_update(gateway: Gateway, trail: Trail, subscription: Subscription) -> Invoice | None:
+    """The update's own invoice: one with our very lines, else the latest that an update made since."""
+    latest = subscription.latest_invoice
+    if isinstance(latest, Invoice) and _made_by_update(latest, trail) and trail.is_promised(latest):
+        return latest
+    since = await gateway.invoices_since(subscription.id, trail.since_unix)
+    made = [invoice for invoice in since if _made_by_update(invoice, trail)]
+    return next((invoice for invoice in made if trail.is_promised(invoice)), made[0] if made else None)
+
+
+def _made_by_update(invoice: Invoice, trail: Trail) -> bool:
+    return invoice.billing_reason == "subscription_update" and invoice.created >= trail.since_unix
 
 
 def _payment_intent(invoice: Invoice) -> PaymentIntent | None:

@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import structlog
 
+from sync import clock
 from sync.billing import Billing
 from sync.errors import Code, Conflict
 from sync.states import ENDED, Leg, LegState, may_move
@@ -22,16 +24,23 @@ from sync.store import quotes as quote_store
 from sync.store.accounts import AccountRow
 from sync.store.accounts import get as get_account
 from sync.store.changes import LegRow
-from sync.store.db import Connection
+from sync.store.db import Connection, classify
 from sync.store.quotes import QuoteRow
-from sync.telemetry import CHANGE_TOTAL
+from sync.telemetry import CHANGE_TOTAL, LogEvent
 
 log = structlog.get_logger()
 
 RENEW_SECONDS = 5.0
 # What a step returns: the seconds until the next look at the leg, or this, to take the next step at once.
 GO_ON = 0.0
+
 RETRY_SECONDS = 2.0
+RETRY_SECONDS_MOST = 300.0
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to leave something alone that did not work `attempt` times: 2 s, doubled up to 5 min."""
+    return float(min(RETRY_SECONDS * 2 ** min(max(attempt - 1, 0), 10), RETRY_SECONDS_MOST))
 
 
 class LeaseLost(Exception):
@@ -46,6 +55,15 @@ class Work:
     account: AccountRow
     quote: QuoteRow
     leg: LegRow
+    held_until: float
+
+    def is_held(self) -> bool:
+        """Whether the lease is surely still ours, by our own stopwatch: it began before the row's."""
+        return clock.monotonic() < self.held_until
+
+    def may_send(self) -> bool:
+        """Asked right before the call leaves: never without the lease, never after the deadline."""
+        return self.is_held() and clock.wall() < self.leg.apply_deadline_at
 
     @property
     def change_id(self) -> str:
@@ -76,6 +94,7 @@ class Work:
 @asynccontextmanager
 async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
     """Hold the now-leg of a change; None when it has ended or somebody else works on it."""
+    began = clock.monotonic()
     leg = await store.lease(billing.pool, change_id, Leg.NOW)
     if leg is None:
         yield None
@@ -85,17 +104,26 @@ async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
     account = await get_account(billing.pool, leg.account_id)
     if change is None or quote is None or account is None:
         raise AssertionError("foreign keys keep a leg's change, quote and account")
-    renewing = asyncio.create_task(_renew(billing, leg))
+    work = Work(billing, account, quote, leg, began + store.LEASE_SECONDS)
+    renewing = asyncio.create_task(_renew(work))
     try:
-        yield Work(billing, account, quote, leg)
+        yield work
     finally:
         renewing.cancel()
         with suppress(asyncio.CancelledError):
             await renewing
 
 
-async def _renew(billing: Billing, leg: LegRow) -> None:
+async def _renew(work: Work) -> None:
+    """Keep the lease while the work lasts; a database that is away costs it, and `is_held` then says so."""
     while True:
         await asyncio.sleep(RENEW_SECONDS)
-        if not await store.renew(billing.pool, leg):
-            return
+        began = clock.monotonic()
+        try:
+            if not await store.renew(work.billing.pool, work.leg):
+                work.held_until = began
+                return
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=str(classify(error)))
+            continue
+        work.held_until = began + store.LEASE_SECONDS

@@ -6,7 +6,7 @@ neither invents keys nor repeats a write whose outcome is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import stripe
 
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
 from sync.gateway.transport import Answer, Budget, Call, Transport
-from sync.stripe_objects import Customer, Invoice, Price, Product, Subscription
+from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Price, Product, Subscription
 
 __all__ = [
     "STRIPE_API_VERSION",
@@ -101,11 +101,15 @@ class Gateway:
 
     # ---- writes
 
-    async def send(self, call: StoredCall) -> Answer:
-        """Send a stored write once (or again, where Stripe did not begin to execute it)."""
-        return await self._transport.send(
-            Call(f"write.{call.step}", call.method, call.path, call.params, key=call.key)
+    async def send(self, call: StoredCall, still_wanted: Callable[[], bool] = lambda: True) -> Answer:
+        """Send a stored write once (or again, where Stripe did not begin to execute it).
+
+        `still_wanted` is asked right before each send; once it says no, the failure's verdict is REPEAT.
+        """
+        write = Call(
+            f"write.{call.step}", call.method, call.path, call.params, key=call.key, still_wanted=still_wanted
         )
+        return await self._transport.send(write)
 
     # ---- reads that decide about money
 
@@ -117,6 +121,11 @@ class Gateway:
 
     async def customer(self, customer_id: str) -> Customer:
         return _decoded(await self.read_object("customer", customer_id, urgent=True), Customer)
+
+    async def customers_by_email(self, email: str) -> list[Customer]:
+        """Every customer with exactly this address, newest first; deleted ones are not among them."""
+        rows = await self._list("customer.list", "/v1/customers", {"email": email})
+        return [msgspec.convert(row, Customer) for row in rows]
 
     async def invoice(self, invoice_id: str) -> Invoice:
         """An invoice with all its lines and, where a card was tried, its payment intent."""
@@ -130,9 +139,28 @@ class Gateway:
     async def invoices_since(self, subscription_id: str, created_unix: int) -> list[Invoice]:
         """Every invoice of the subscription made since then, void ones too, newest first."""
         params = {"subscription": subscription_id, "created": {"gte": created_unix}}
-        return [
-            msgspec.convert(row, Invoice) for row in await self._list("invoice.list", "/v1/invoices", params)
-        ]
+        rows = await self._list("invoice.list", "/v1/invoices", params)
+        return [msgspec.convert(await self._with_all_lines(row, urgent=True), Invoice) for row in rows]
+
+    async def bills_since(self, subscription_id: str, created_unix: int) -> list[Invoice]:
+        """The subscription's invoices with the payments behind them; only the first lines of each."""
+        params = {
+            "subscription": subscription_id,
+            "created": {"gte": created_unix},
+            "expand": ["data.payments"],
+        }
+        return msgspec.convert(await self._list("invoice.list", "/v1/invoices", params), list[Invoice])
+
+    async def charges_since(self, customer_id: str, created_unix: int) -> list[Charge]:
+        """The customer's charges made since then, newest first."""
+        params = {"customer": customer_id, "created": {"gte": created_unix}}
+        return msgspec.convert(await self._list("charge.list", "/v1/charges", params), list[Charge])
+
+    async def waiting_items(self, customer_id: str) -> list[InvoiceItem]:
+        """The customer's invoice items that no invoice has taken yet, newest first."""
+        params = {"customer": customer_id, "pending": True}
+        rows = await self._list("invoice_item.list", "/v1/invoiceitems", params)
+        return msgspec.convert(rows, list[InvoiceItem])
 
     async def subscriptions_of(self, customer_id: str) -> list[Subscription]:
         """Every subscription of the customer, ended ones too, newest first."""

@@ -15,12 +15,18 @@ import stripe
 
 from sync.errors import Code, StripeTrouble
 
+LIMIT_HEADER = "stripe-rate-limited-reason"
+
 
 class Verdict(StrEnum):
     """What may be done after a failure."""
 
     REPEAT = "repeat"
     """Stripe did not begin to execute it: the same bytes under the same key are safe."""
+    BUSY = "busy"
+    """The same key is still running: waiting and repeating replays its answer; until then it is unknown."""
+    LIMITED = "limited"
+    """Not executed, and this object has had its share for minutes or for the day: do not come back soon."""
     UNKNOWN = "unknown"
     """It may have happened. A write is read back before anything else; a read is simply repeated."""
     DECLINED = "declined"
@@ -49,6 +55,8 @@ class Failure:
 
 _CODES = {
     Verdict.REPEAT: Code.STRIPE_UNAVAILABLE,
+    Verdict.BUSY: Code.STRIPE_UNAVAILABLE,
+    Verdict.LIMITED: Code.CHANGE_LIMIT_REACHED,
     Verdict.UNKNOWN: Code.STRIPE_UNAVAILABLE,
     Verdict.DENIED: Code.STRIPE_UNAVAILABLE,
     Verdict.DECLINED: Code.PAYMENT_DECLINED,
@@ -65,7 +73,7 @@ class StripeCallFailed(StripeTrouble):
         super().__init__(
             _CODES.get(failure.verdict, Code.STRIPE_REFUSED),
             _sentence(failure, operation),
-            retryable=failure.verdict in (Verdict.REPEAT, Verdict.UNKNOWN),
+            retryable=failure.verdict in (Verdict.REPEAT, Verdict.BUSY, Verdict.UNKNOWN),
         )
 
 
@@ -74,7 +82,7 @@ def _sentence(failure: Failure, operation: str) -> str:
     match failure.verdict:
         case Verdict.DENIED:
             return f"Stripe does not accept our API key for {operation}: {failure.message}{request}"
-        case Verdict.REPEAT | Verdict.UNKNOWN:
+        case Verdict.REPEAT | Verdict.BUSY | Verdict.UNKNOWN:
             return f"Stripe did not answer {operation}: {failure.message}{request} Try again in a moment."
         case _:
             return f"Stripe refused {operation}: {failure.message}{request}"
@@ -89,12 +97,21 @@ def judge(error: BaseException) -> Failure:
     raise error
 
 
+def _message(error: stripe.StripeError) -> str:
+    """One line, and never a body: the SDK puts the whole answer into the text of an unreadable one."""
+    if isinstance(error, stripe.APIConnectionError):
+        return f"the connection failed ({type(error.__cause__ or error).__name__})."
+    if error.error is None:
+        return f"the answer was not readable (HTTP {error.http_status})."
+    return " ".join((error.user_message or type(error).__name__).split())
+
+
 def _judge_stripe(error: stripe.StripeError) -> Failure:
     body = error.error
     code = getattr(body, "code", None) or error.code
     return Failure(
         verdict=_verdict(error, code),
-        message=error.user_message or str(error) or type(error).__name__,
+        message=_message(error),
         http_status=error.http_status,
         code=code,
         decline_code=getattr(body, "decline_code", None),
@@ -109,24 +126,30 @@ def _verdict(error: stripe.StripeError, code: str | None) -> Verdict:
         case stripe.APIConnectionError():
             return Verdict.UNKNOWN
         case stripe.RateLimitError():
-            return Verdict.REPEAT
+            return Verdict.LIMITED if _header(error, LIMIT_HEADER) == "resource-specific" else Verdict.REPEAT
         case stripe.CardError():
             return Verdict.DECLINED
         case stripe.AuthenticationError() | stripe.PermissionError():
             return Verdict.DENIED
         case stripe.InvalidRequestError() if error.http_status == 404 or code == "resource_missing":
             return Verdict.MISSING
-        case stripe.InvalidRequestError() | stripe.IdempotencyError():
+        case stripe.InvalidRequestError():
             return Verdict.REFUSED
     if error.http_status == 409:
-        # The same key is still running: waiting and sending the same bytes replays its answer.
-        return Verdict.REPEAT
-    # 5xx, also one stored under the key and replayed, and answers that are not JSON.
-    return Verdict.UNKNOWN if (error.http_status or 500) >= 500 else Verdict.REFUSED
+        return Verdict.BUSY
+    # 5xx, also one stored under the key and replayed; an answer that is not readable, whatever its status:
+    # a proxy may have replaced a success; and a key that was used with another body, where something of
+    # ours went wrong before and only Stripe's objects can tell what.
+    return Verdict.UNKNOWN
+
+
+def _header(error: stripe.StripeError, name: str) -> str | None:
+    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+    return headers.get(name)
 
 
 def _retry_after(error: stripe.StripeError) -> float | None:
-    value = (error.headers or {}).get("Retry-After") or (error.headers or {}).get("retry-after")
+    value = _header(error, "retry-after")
     try:
         return float(value) if value is not None else None
     except ValueError:

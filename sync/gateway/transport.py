@@ -5,6 +5,7 @@ This is the only place that retries. The SDK's own retries are off, because two 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from tenacity import (
 )
 
 from sync import clock, telemetry
-from sync.gateway.failures import StripeCallFailed, Verdict, judge
+from sync.gateway.failures import Failure, StripeCallFailed, Verdict, judge
 from sync.telemetry import LogEvent
 
 log = structlog.get_logger()
@@ -53,7 +54,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `key` is set on writes only."""
+    """One request; `key` is set on writes only.
+
+    `still_wanted` is asked right before each send: waiting for the budget or for another attempt may have
+    taken so long that somebody else decides by now.
+    """
 
     operation: str
     method: str
@@ -61,6 +66,7 @@ class Call:
     params: dict[str, Any]
     key: str | None = None
     urgent: bool = True
+    still_wanted: Callable[[], bool] = lambda: True
 
 
 class Transport:
@@ -106,6 +112,9 @@ class Transport:
         started = clock.monotonic()
         await self._budget.take(urgent=call.urgent)
         telemetry.STRIPE_RATE_WAIT_SECONDS.observe(clock.monotonic() - started)
+        if not call.still_wanted():
+            failure = Failure(Verdict.REPEAT, "it was held up for too long before it was sent.")
+            raise StripeCallFailed(failure, call.operation)
         sent_unix, started = self.stripe_now(), clock.monotonic()
         try:
             response = await self._request(call)
@@ -160,10 +169,13 @@ def _worth_repeating(call: Call, error: BaseException) -> bool:
     """Reads may be repeated freely; a write only while Stripe says that it did not begin to execute."""
     if not isinstance(error, StripeCallFailed):
         return False
-    if error.failure.code == "rate_limit" and call.key and "resource-specific" in error.failure.message:
+    if not call.still_wanted():
         return False
-    harmless = call.key is None or call.path.endswith("/create_preview")
-    repeatable = (Verdict.REPEAT, Verdict.UNKNOWN) if harmless else (Verdict.REPEAT,)
+    repeatable = (
+        (Verdict.REPEAT, Verdict.BUSY, Verdict.UNKNOWN)
+        if call.key is None
+        else (Verdict.REPEAT, Verdict.BUSY)
+    )
     return error.failure.verdict in repeatable
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.gateway import StoredCall
-from sync.store.db import Connection, Executor
+from sync.store.db import Connection, Executor, Record
 
 INSERT_CALL = """
 INSERT INTO stripe_call (key, subject_id, step, method, path, params)
@@ -34,6 +34,18 @@ UPDATE stripe_call
    SET first_sent_at = coalesce(first_sent_at, clock_timestamp()), last_sent_at = clock_timestamp(),
        sends = sends + 1
  WHERE key = $1
+"""
+
+# Stripe said that it did not begin to execute it. If nobody sent it before, it is as if it never left.
+MARK_NOT_EXECUTED = """
+UPDATE stripe_call SET first_sent_at = NULL, last_sent_at = NULL, sends = 0
+ WHERE key = $1 AND sends = 1 AND answered_at IS NULL
+"""
+
+SELECT_NEWEST = """
+SELECT key, step, method, path, params, first_sent_at, last_sent_at, sends, answered_at, http_status,
+       count(*) OVER () AS attempts
+  FROM stripe_call WHERE subject_id = $1 AND step = $2 ORDER BY created_at DESC LIMIT 1
 """
 
 MARK_ANSWERED = """
@@ -71,12 +83,25 @@ async def insert_many(conn: Connection, calls: list[StoredCall], subject_id: str
 
 async def get(conn: Executor, key: str) -> CallRow | None:
     row = await conn.fetchrow(SELECT_CALL, key)
-    if row is None:
-        return None
+    return _call_row(row) if row else None
+
+
+async def newest(conn: Executor, subject_id: str, step: str) -> tuple[CallRow | None, int]:
+    """The latest call of a step and how many there were: a step that was refused goes on under a new key."""
+    row = await conn.fetchrow(SELECT_NEWEST, subject_id, step)
+    return (_call_row(row), row["attempts"]) if row else (None, 0)
+
+
+def _call_row(row: Record) -> CallRow:
     call = StoredCall(row["key"], row["step"], row["method"], row["path"], row["params"])
     return CallRow(
         call, row["first_sent_at"], row["last_sent_at"], row["sends"], row["answered_at"], row["http_status"]
     )
+
+
+async def mark_not_executed(conn: Executor, key: str) -> None:
+    """Take back `mark_sent` of a call that Stripe surely did not execute, unless it was sent before, too."""
+    await conn.execute(MARK_NOT_EXECUTED, key)
 
 
 async def mark_sent(conn: Executor, key: str) -> None:

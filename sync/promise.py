@@ -1,0 +1,41 @@
+"""Does the quote still hold? Asked at confirm, and again right before the call leaves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sync import pricing
+from sync.billing import Billing
+from sync.errors import Conflict
+from sync.quotes import require_running
+from sync.store import catalog_prices
+from sync.store.accounts import AccountRow
+from sync.store.quotes import QuoteRow
+
+
+async def broken(billing: Billing, account: AccountRow, quote: QuoteRow) -> str | None:
+    """Why the quote no longer holds, or None: the state is the same, and so is every line of its preview.
+
+    The fingerprint is the cheap check; the repeated preview is the one that knows discounts, taxes and
+    whatever else rides along. Raises StripeTrouble, and Conflict when the account was parked.
+    """
+    customer_id = require_running(account)
+    book = await catalog_prices.book(billing.pool)
+    try:
+        state, now = await asyncio.gather(
+            pricing.read_state(billing, account, customer_id),
+            pricing.repeat_preview(
+                billing,
+                book,
+                subscription_id=quote.stripe_subscription_id,
+                params=quote.stripe_params or {},
+                proration_unix=quote.proration_unix,
+            ),
+        )
+    except Conflict as error:
+        return error.detail
+    if state.fingerprint() != quote.fingerprint:
+        return "The subscription has moved since the quote"
+    if (moved := now.differs_from(pricing.promised(quote))) is not None:
+        return f"The amounts have moved since the quote ({moved})"
+    return None
