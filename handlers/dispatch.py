@@ -12,8 +12,8 @@ import msgspec
 from handlers.envelope import JUNK, THIN
 from handlers.events import customers, invoices, prices, products, subscriptions
 from handlers.inbox import Claimed
-from sync.mirror import Observation
 from sync.mirror_rows import Kind
+from sync.observation import Observation
 from sync.stripe_objects import Event
 
 # One family's view of one event of a type that it lists.

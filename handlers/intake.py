@@ -9,6 +9,7 @@ the inbox knows what it has.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -85,7 +86,9 @@ class Intake:
         if self._flusher is not None:
             await self._flusher
         if self._connection is not None:
-            await self._pool.release(self._connection)
+            # Cut by the server since the last commit: there is nothing to give back.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                await self._pool.release(self._connection)
             self._connection = None
 
     async def accept(self, event: InboxEvent) -> None:
@@ -168,7 +171,10 @@ class Intake:
     def _drop_connection(self) -> None:
         """Forget a connection of which nobody knows what it is still doing."""
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is None:
+            return
+        # A connection that the server cut was taken back by the pool already, and says so by raising.
+        with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
             # The pool counts it as taken until it is given back.
             task = asyncio.ensure_future(self._pool.release(connection))

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync import requests
+import asyncpg
+
+from sync import customers, requests
 from sync.billing import Billing
 from sync.contract import amount, iso
-from sync.errors import Code, Conflict, NotFound, Refused
-from sync.gateway import StoredCall, StripeCallFailed, Verdict
-from sync.mirror_rows import InvoiceRow, SubscriptionRow
+from sync.errors import Code, Conflict, Refused
+from sync.mirror_rows import InvoiceRow, SubscriptionItemRow, SubscriptionRow
 from sync.quotes import require_account
 from sync.rules.terms import Terms
-from sync.states import Leg
+from sync.states import Leg, LegState
 from sync.store import accounts as store
-from sync.store import calls as call_store
 from sync.store import changes as change_store
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow
 from sync.store.changes import LegRow
-from sync.store.db import transaction
-from sync.stripe_objects import Customer
+from sync.store.db import Connection, transaction
 
 # Entitlements by the subscription's state: what was paid for stays until Stripe itself gives up collecting.
 _ENTITLED_STATES = ("active", "trialing", "past_due")
@@ -46,49 +46,60 @@ class NewAccount:
 async def create(billing: Billing, new: NewAccount) -> dict[str, Any]:
     """Create or link an account; the same data again gives the same account, also after a crash in between.
 
-    Raises Conflict (account_exists) for other data under a known id, Refused (currency_mismatch), NotFound
-    for an unknown customer to link, and StripeTrouble.
+    Raises Conflict (account_exists) for other data under a known id or a customer of another account,
+    Conflict (subscription_exists), Refused (currency_mismatch), NotFound for an unknown customer to link,
+    and what `customers.create` raises.
     """
     if new.currency not in billing.catalog.currencies:
         raise Refused(
             Code.CURRENCY_MISMATCH, f"Nothing is sold in {new.currency.upper()}. Nothing was created."
         )
-    linked = await _linked(billing, new)
-    async with transaction(billing.pool) as conn:
-        await store.insert(conn, _columns(new))
-        account = await store.lock(conn, new.account_id)
-        if account is None or not _same(account, new):
-            raise Conflict(Code.ACCOUNT_EXISTS, f"Account {new.account_id!r} exists with other data.")
-        await call_store.insert(conn, _customer_call(new), new.account_id)
-    if account.stripe_customer_id is None:
-        customer_id = linked.id if linked else await _create_customer(billing, new)
-        await store.set_customer(billing.pool, new.account_id, customer_id)
+    known = await store.get(billing.pool, new.account_id)
+    if known is not None and known.stripe_customer_id is not None:
+        if not _same(known, new):
+            raise _other_data(new)
+    elif new.stripe_customer_id is not None:
+        await _link(billing, new, new.stripe_customer_id)
+    else:
+        async with transaction(billing.pool) as conn:
+            await _write(conn, new)
+        await customers.create(billing, new.account_id, _customer_body(new))
     return await view(billing, new.account_id)
 
 
-async def _linked(billing: Billing, new: NewAccount) -> Customer | None:
-    """The existing customer to link, if one was named."""
-    if new.stripe_customer_id is None:
-        return None
+async def _link(billing: Billing, new: NewAccount, customer_id: str) -> None:
+    """Write the account with an existing customer, or nothing at all."""
+    owner = await store.id_of_customer(billing.pool, customer_id)
+    if owner is not None:
+        raise _taken(customer_id)
+    await customers.check_linkable(billing, customer_id, new.currency)
     try:
-        customer = await billing.gateway.customer(new.stripe_customer_id)
-    except StripeCallFailed as error:
-        if error.failure.verdict is not Verdict.MISSING:
-            raise
-        detail = f"Stripe has no customer {new.stripe_customer_id}. Nothing was created."
-        raise NotFound(Code.NOT_FOUND, detail) from error
-    _check_linked(customer, new)
-    return customer
+        async with transaction(billing.pool) as conn:
+            await _write(conn, new)
+            if not await store.set_customer(conn, new.account_id, customer_id):
+                raise _other_data(new)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(customer_id) from error
 
 
-def _check_linked(customer: Customer, new: NewAccount) -> None:
-    if customer.deleted:
-        raise NotFound(Code.NOT_FOUND, f"Customer {customer.id} was deleted at Stripe.")
-    if customer.currency not in (None, new.currency):
-        raise Refused(
-            Code.CURRENCY_MISMATCH,
-            f"Customer {customer.id} is billed in {customer.currency}, not in {new.currency}.",
-        )
+async def _write(conn: Connection, new: NewAccount) -> None:
+    """Insert and lock the account. Data that Stripe refused may be corrected: nothing was made from it."""
+    await store.insert(conn, _columns(new))
+    account = await store.lock(conn, new.account_id)
+    if account is not None and _same(account, new):
+        return
+    if account is None or account.stripe_customer_id or not await customers.was_refused(conn, account.id):
+        raise _other_data(new)
+    await store.rewrite(conn, _columns(new))
+
+
+def _other_data(new: NewAccount) -> Conflict:
+    return Conflict(Code.ACCOUNT_EXISTS, f"Account {new.account_id!r} exists with other data.")
+
+
+def _taken(customer_id: str) -> Conflict:
+    detail = f"Customer {customer_id} belongs to another account. Nothing was created."
+    return Conflict(Code.ACCOUNT_EXISTS, detail)
 
 
 def _columns(new: NewAccount) -> dict[str, str]:
@@ -108,38 +119,29 @@ def _same(account: AccountRow, new: NewAccount) -> bool:
     return same and new.stripe_customer_id in (None, account.stripe_customer_id or new.stripe_customer_id)
 
 
-def _customer_call(new: NewAccount) -> StoredCall:
-    body = requests.customer(
+def _customer_body(new: NewAccount) -> requests.Body:
+    return requests.customer(
         new.account_id, email=new.email, name=new.name, locale=new.locale, payment_method=new.payment_method
     )
-    return StoredCall(f"account:{new.account_id}:customer:1", "customer", "POST", "/v1/customers", body)
-
-
-async def _create_customer(billing: Billing, new: NewAccount) -> str:
-    """Send the stored creation; the key makes a repeat after a lost answer find the same customer."""
-    row = await call_store.get(billing.pool, _customer_call(new).key)
-    if row is None:
-        raise AssertionError("the call was stored with the account")
-    await call_store.mark_sent(billing.pool, row.call.key)
-    try:
-        answer = await billing.gateway.send(row.call)
-    except StripeCallFailed as error:
-        if error.failure.verdict in (Verdict.DECLINED, Verdict.REFUSED, Verdict.MISSING):
-            raise Refused(
-                Code.STRIPE_REFUSED,
-                f"Stripe did not create the customer: {error.failure.message} Nothing was charged.",
-            ) from error
-        raise
-    await call_store.mark_answered(billing.pool, row.call.key, answer.http_status, answer.request_id)
-    return str(answer.data["id"])
 
 
 # ---- look
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a page of accounts, each in one read."""
+
+    terms: Mapping[str, Terms]
+    open_legs: Sequence[LegRow]
+    subscriptions: Mapping[str, SubscriptionRow]
+    items: Mapping[str, Sequence[SubscriptionItemRow]]
+    have_card: Mapping[str, bool]
+
+
 async def view(billing: Billing, account_id: str) -> dict[str, Any]:
     """The account of the public contract, from our own tables only. Raises NotFound (account_unknown)."""
-    return await _view(billing, await require_account(billing, account_id))
+    return (await _views(billing, [await require_account(billing, account_id)]))[0]
 
 
 async def list_accounts(
@@ -147,15 +149,27 @@ async def list_accounts(
 ) -> tuple[list[dict[str, Any]], bool]:
     """A page of accounts by id, and whether there are more."""
     rows = await store.page(billing.pool, limit + 1, starting_after)
-    return [await _view(billing, row) for row in rows[:limit]], len(rows) > limit
+    return await _views(billing, rows[:limit]), len(rows) > limit
 
 
-async def _view(billing: Billing, account: AccountRow) -> dict[str, Any]:
-    terms = await store.terms(billing.pool, account.id)
-    legs = await change_store.open_legs(billing.pool, account.id)
+async def _views(billing: Billing, rows: Sequence[AccountRow]) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    subscription_ids = [row.stripe_subscription_id for row in rows if row.stripe_subscription_id]
+    facts = _Facts(
+        terms=await store.terms_of(billing.pool, ids),
+        open_legs=await change_store.open_legs(billing.pool, ids),
+        subscriptions=await mirror_store.subscription_rows(billing.pool, subscription_ids),
+        items=await mirror_store.items_of(billing.pool, subscription_ids),
+        have_card=await store.have_payment_method(billing.pool, ids),
+    )
+    return [_view(billing, row, facts) for row in rows]
+
+
+def _view(billing: Billing, account: AccountRow, facts: _Facts) -> dict[str, Any]:
+    terms = facts.terms.get(account.id)
+    legs = [leg for leg in facts.open_legs if leg.account_id == account.id]
     renewal = next((leg for leg in legs if leg.leg == Leg.AT_RENEWAL), None)
-    mirrored = await _mirrored(billing, account)
-    has_card = await store.has_payment_method(billing.pool, account.id)
+    mirrored = facts.subscriptions.get(account.stripe_subscription_id or "")
     status = mirrored.status if mirrored else None
     entitled = terms if terms and status in (None, *_ENTITLED_STATES) else None
     after = Terms.from_json(renewal.terms) if renewal else terms
@@ -173,12 +187,10 @@ async def _view(billing: Billing, account: AccountRow) -> dict[str, Any]:
         "terms_after_renewal": after.to_json() if after else None,
         "entitled": entitled.to_json() if entitled else None,
         "usage": {"contacts": account.contacts_in_use, "seats": account.seats_in_use},
-        "next_invoice": _next_invoice(
-            billing, account, after, mirrored.period_end_unix if mirrored else None
-        ),
+        "next_invoice": _next_invoice(billing, account, after, legs, facts) if after else None,
         "open_legs": [_leg_json(leg) for leg in legs],
         "findings": [],
-        "payment_method": {"present": has_card},
+        "payment_method": {"present": facts.have_card.get(account.id)},
         "parked": {"at": iso(account.parked_at), "reason": account.parked_reason}
         if account.parked_at
         else None,
@@ -186,24 +198,33 @@ async def _view(billing: Billing, account: AccountRow) -> dict[str, Any]:
     }
 
 
-async def _mirrored(billing: Billing, account: AccountRow) -> SubscriptionRow | None:
-    if account.stripe_subscription_id is None:
-        return None
-    return await mirror_store.subscription_row(billing.pool, account.stripe_subscription_id)
-
-
 def _next_invoice(
-    billing: Billing, account: AccountRow, terms: Terms | None, period_end_unix: int | None
+    billing: Billing, account: AccountRow, terms: Terms, legs: Sequence[LegRow], facts: _Facts
 ) -> dict[str, Any] | None:
-    """What the catalog says the next renewal costs; a quote asks Stripe itself."""
-    if terms is None or period_end_unix is None:
+    """What the next renewal costs before discounts and taxes; a quote asks Stripe itself."""
+    mirrored = facts.subscriptions.get(account.stripe_subscription_id or "")
+    if mirrored is None or mirrored.period_end_unix is None:
         return None
-    minor = billing.catalog.recurring_minor(terms, account.currency)
+    minor = _mirrored_minor(facts.items.get(mirrored.id, ()))
+    if minor is None or any(_is_ahead(leg) for leg in legs):
+        minor = billing.catalog.recurring_minor(terms, account.currency)
     return {
         "amount": amount(minor, account.currency),
-        "on": iso(datetime.fromtimestamp(period_end_unix, UTC)),
+        "on": iso(datetime.fromtimestamp(mirrored.period_end_unix, UTC)),
         "why": "renewal",
     }
+
+
+def _mirrored_minor(items: Sequence[SubscriptionItemRow]) -> int | None:
+    """What the items cost, kept older prices too; None where the mirror does not know it."""
+    amounts = [(item.unit_amount_minor, item.quantity) for item in items]
+    known = [unit * quantity for unit, quantity in amounts if unit is not None and quantity is not None]
+    return sum(known) if known and len(known) == len(amounts) else None
+
+
+def _is_ahead(leg: LegRow) -> bool:
+    """Whether the terms may be newer than the mirrored items: promised, or applied a moment ago."""
+    return leg.leg == Leg.AT_RENEWAL or leg.state == LegState.APPLIED
 
 
 def _leg_json(leg: LegRow) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def product_name(slot: Slot, catalog: Catalog) -> str:
 async def diff(
     billing: Billing, currencies: Sequence[str], *, only: Collection[Slot] | None = None
 ) -> PushPlan:
-    """Compare the catalog, or only some of its slots, with Stripe; reads only."""
+    """Compare the catalog, or only some of its slots, with Stripe; reads only.
+
+    A newest price that was archived at Stripe cannot be sold any more: its slot gets the next version.
+    """
     slots = [slot for slot in billing.catalog.slots() if slot.currency in currencies]
     if only is not None:
         slots = [slot for slot in slots if slot in only]
@@ -71,7 +74,8 @@ async def diff(
     plan = PushPlan()
     for slot in slots:
         version, price = found.get(slot, (0, None))
-        if price is not None and price.unit_amount == billing.catalog.amount_minor(slot):
+        amount_minor = billing.catalog.amount_minor(slot)
+        if price is not None and price.active and price.unit_amount == amount_minor:
             plan.existing.append(_row(slot, version, price, billing.catalog))
             continue
         if product_id(slot) not in products:
@@ -114,21 +118,32 @@ async def push(billing: Billing, plan: PushPlan, progress: Progress = lambda don
 async def _send_all(
     billing: Billing, calls: list[StoredCall], progress: Progress, done: int, total: int
 ) -> list[str]:
-    """Store every call, then send them a few at a time; returns the ids of what they made, in order."""
+    """Store every call, then send them a few at a time; returns the ids of what they made, in order.
+
+    After a failure no other call is begun; those under way end in order, and then the first one is raised.
+    """
     async with transaction(billing.pool) as conn:
         await call_store.insert_many(conn, calls, "catalog")
-    gate = asyncio.Semaphore(CALLS_AT_ONCE)
-    finished = done
+    made: dict[str, str] = {}
+    failures: list[Exception] = []
+    waiting = iter(calls)
 
-    async def one(call: StoredCall) -> str:
-        nonlocal finished
-        async with gate:
-            made = await _send(billing, call)
-        finished += 1
-        progress(finished, total)
-        return made
+    async def send_next() -> None:
+        for call in waiting:  # one iterator for all: whoever is free takes the next
+            try:
+                made[call.key] = await _send(billing, call)
+                progress(done + len(made), total)
+            except Exception as error:  # raised below, once the others have ended
+                failures.append(error)
+            if failures:
+                return
 
-    return list(await asyncio.gather(*(one(call) for call in calls)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLS_AT_ONCE):
+            group.create_task(send_next())
+    if failures:
+        raise failures[0]
+    return [made[call.key] for call in calls]
 
 
 async def _send(billing: Billing, call: StoredCall) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync.billing import Billing
@@ -12,12 +12,14 @@ from sync.errors import Code, NotFound
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import changes as store
-from sync.store.accounts import AccountRow
+from sync.store.change_subscriptions import subscriptions_of
 from sync.store.changes import ChangeRow, LegRow
 
 WORKING = (LegState.CONFIRMED, LegState.APPLYING)
 POLL_SECONDS = 0.03
 POLL_SECONDS_MOST = 0.25
+# The newest of each change: one that is retried for a day has thousands.
+STEPS_MOST = 200
 
 
 async def get(
@@ -53,26 +55,38 @@ async def list_changes(
 
 
 async def _views(billing: Billing, rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
+    """A page in as many reads as one change: each asks for all of them."""
     change_ids = [row.id for row in rows]
     legs = await store.legs(billing.pool, change_ids)
-    steps = await store.steps(billing.pool, change_ids)
-    accounts = {row.account_id for row in rows}
-    found = [await account_store.get(billing.pool, account_id) for account_id in sorted(accounts)]
-    by_account = {account.id: account for account in found if account}
-    return [_view(row, legs, steps, by_account[row.account_id]) for row in rows]
+    steps = await store.steps(billing.pool, change_ids, STEPS_MOST)
+    subscriptions = await subscriptions_of(billing.pool, change_ids)
+    accounts = await account_store.get_many(billing.pool, {row.account_id for row in rows})
+    return [
+        _view(
+            row,
+            {leg.leg: leg for leg in legs if leg.change_id == row.id},
+            [step for step in steps if step["change_id"] == row.id],
+            subscriptions[row.id],
+            accounts[row.account_id].currency,
+        )
+        for row in rows
+    ]
 
 
 def _view(
-    row: ChangeRow, legs: Sequence[LegRow], steps: Sequence[dict[str, Any]], account: AccountRow
+    row: ChangeRow,
+    legs: Mapping[str, LegRow],
+    steps: Sequence[dict[str, Any]],
+    subscription_id: str | None,
+    currency: str,
 ) -> dict[str, Any]:
-    mine = {leg.leg: leg for leg in legs if leg.change_id == row.id}
-    now, renewal = mine.get(Leg.NOW), mine.get(Leg.AT_RENEWAL)
+    now, renewal = legs.get(Leg.NOW), legs.get(Leg.AT_RENEWAL)
     return {
         "id": row.id,
         "quote_id": row.quote_id,
         "account_id": row.account_id,
         "actor": row.actor_id,
-        "now": _now_json(now, account.currency) if now else None,
+        "now": _now_json(now, currency) if now else None,
         "at_renewal": {
             "state": renewal.state,
             "effective_on": iso(renewal.effective_on),
@@ -81,10 +95,10 @@ def _view(
         if renewal
         else None,
         "state": _overall(now, renewal),
-        "stripe_subscription_id": account.stripe_subscription_id,
+        "stripe_subscription_id": subscription_id,
         "created_at": iso(row.created_at),
         "settled_at": iso(now.settled_at) if now else None,
-        "steps": [_step_json(step) for step in steps if step["change_id"] == row.id],
+        "steps": [_step_json(step) for step in steps],
     }
 
 

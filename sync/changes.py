@@ -17,11 +17,11 @@ import structlog
 from sync import change_views, clock, failpoints, ids, promise, quotes, requests
 from sync.billing import Billing
 from sync.contract import quote_json
-from sync.errors import Code, Conflict, NotFound, Refused
+from sync.errors import BadInput, Code, Conflict, NotFound, Refused
 from sync.failpoints import Failpoint
 from sync.gateway import StoredCall
 from sync.quotes import require_admin, require_running
-from sync.rules.terms import PartialTerms, Terms
+from sync.rules.terms import PartialTerms, parse_partial
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
@@ -75,20 +75,21 @@ async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None
 
 async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: Code, reason: str) -> Conflict:
     """The refusal with a fresh quote for the same wish, so that the admin can decide at once."""
-    wish = quote.now_terms or {}
-    fresh = await quotes.make(billing, account, quote.actor_id, _as_wish(wish))
+    said = f"{reason.rstrip('.')}. Nothing was charged;"
+    try:
+        fresh = await quotes.make(billing, account, quote.actor_id, _as_wish(quote))
+    except BadInput as error:
+        return Conflict(code, f"{said} the same wish is no longer possible: {error.detail}")
     return Conflict(
         code,
-        f"{reason.rstrip('.')}. Nothing was charged; `new_quote` has the amounts of now: confirm those.",
+        f"{said} `new_quote` has the amounts of now: confirm those.",
         extra={"new_quote": quote_json(fresh)},
     )
 
 
-def _as_wish(terms: dict[str, Any]) -> PartialTerms:
-    wanted = Terms.from_json(terms)
-    return PartialTerms(
-        wanted.product, wanted.tier, wanted.contact_limit, wanted.seats, wanted.add_ons, wanted.interval
-    )
+def _as_wish(quote: QuoteRow) -> PartialTerms:
+    """What was asked for, and no more: what the quote left as it was may have moved for a reason."""
+    return parse_partial(quote.wish)
 
 
 async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:

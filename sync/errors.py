@@ -54,14 +54,23 @@ class Code(StrEnum):
     NOT_BILLING_ADMIN = "not_billing_admin", "Only the account's primary admin may change its billing."
     NOT_FOUND = "not_found", "There is nothing with this id."
     ACCOUNT_UNKNOWN = "account_unknown", "There is no account with this id."
-    ACCOUNT_EXISTS = "account_exists", "An account with this id exists already."
+    ACCOUNT_EXISTS = "account_exists", "An account with this id or this customer exists already."
 
     # The state of the account and of its subscription.
+    SUBSCRIPTION_EXISTS = (
+        "subscription_exists",
+        "The customer already has a subscription at Stripe that was not bought here.",
+    )
     ACCOUNT_PARKED = "account_parked", "Billing changes of this account are stopped until staff look at it."
     WRITES_STOPPED = "writes_stopped", "The stop switch for outgoing writes is on."
     PAYMENT_METHOD_MISSING = "payment_method_missing", "The account has no usable payment method."
     TAX_LOCATION_REQUIRED = "tax_location_required", "Stripe needs the customer's address to compute tax."
+    PENDING_ITEMS_WAITING = (
+        "pending_items_waiting",
+        "Older items wait at Stripe and would be billed together with the first purchase.",
+    )
     RENEWAL_UNPAID = "renewal_unpaid", "The invoice of the current period is not paid yet."
+    RENEWAL_NEAR = "renewal_near", "The subscription renews within minutes."
     SUBSCRIPTION_CANCELED = "subscription_canceled", "The subscription has ended."
     SUBSCRIPTION_CANCELING = "subscription_canceling", "The subscription ends with the current period."
     SUBSCRIPTION_INCOMPLETE = "subscription_incomplete", "The subscription's first payment is still missing."

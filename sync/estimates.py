@@ -10,6 +10,7 @@ from typing import Any
 
 from sync.billing import Billing
 from sync.contract import amount
+from sync.mirror_rows import SubscriptionRow
 from sync.quotes import require_account
 from sync.rules import proration
 from sync.rules.items import Item
@@ -18,6 +19,7 @@ from sync.rules.price_book import PriceBook
 from sync.rules.proration import Estimate, EstimateLine, Period
 from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms, Terms, merge
+from sync.state_at_stripe import ENDED
 from sync.store import accounts as account_store
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow
@@ -30,7 +32,10 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
     listed in `refusals`, and then nothing is priced.
     """
     account = await require_account(billing, account_id)
-    current = await account_store.terms(billing.pool, account.id)
+    mirrored = await _mirrored(billing, account)
+    # What has ended is history: the same words describe a first purchase.
+    is_over = mirrored is not None and mirrored.status in ENDED
+    current = None if is_over else await account_store.terms(billing.pool, account.id)
     complete = merge(current, wanted, billing.catalog)
     book = catalog_book(billing, account.currency)
     plan = make_plan(
@@ -42,7 +47,7 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
         prices=book,
         currency=account.currency,
     )
-    priced = await _priced(billing, account, current, plan.now) if plan.now else None
+    priced = _priced(billing, account, mirrored, current, plan.now) if plan.now else None
     after = plan.at_renewal or plan.now or current
     return {
         "account_id": account.id,
@@ -73,19 +78,24 @@ def _items(billing: Billing, current: Terms | None, currency: str) -> list[Item]
     return [Item(slot.part, slot.key, quantity) for slot, quantity in slots.items()]
 
 
-async def _priced(
-    billing: Billing, account: AccountRow, current: Terms | None, wanted: Terms
+async def _mirrored(billing: Billing, account: AccountRow) -> SubscriptionRow | None:
+    if account.stripe_subscription_id is None:
+        return None
+    return await mirror_store.subscription_row(billing.pool, account.stripe_subscription_id)
+
+
+def _priced(
+    billing: Billing,
+    account: AccountRow,
+    row: SubscriptionRow | None,
+    current: Terms | None,
+    wanted: Terms,
 ) -> Estimate | None:
     """The money of the now-leg; None while the mirror does not know the period yet."""
     now = billing.gateway.stripe_now()
     if current is None:
         period = proration.period_from(now, wanted.interval)
         return proration.estimate_change(None, wanted, billing.catalog, account.currency, period, now)
-    row = (
-        await mirror_store.subscription_row(billing.pool, account.stripe_subscription_id)
-        if account.stripe_subscription_id
-        else None
-    )
     if row is None or row.period_start_unix is None or row.period_end_unix is None:
         return None
     period = Period(row.period_start_unix, row.period_end_unix)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sync.errors import Code, Problem
-from sync.stripe_objects import Customer, Invoice, Subscription
+from sync.state_at_stripe import State
+from sync.stripe_objects import Subscription
 
 _BY_STATUS = {
     "past_due": (Code.SUBSCRIPTION_PAST_DUE, "An earlier invoice is unpaid; pay it first."),
@@ -20,28 +21,41 @@ _BY_STATUS = {
     "canceled": (Code.SUBSCRIPTION_CANCELED, "The subscription has ended; buy again with complete terms."),
     "trialing": (Code.SUBSCRIPTION_TRIALING, "The subscription is in a trial; it can change once that ends."),
 }
-_UNPAID = ("draft", "open", "uncollectible")
-ENDED = ("canceled", "incomplete_expired")
 
 
-def refusals(
-    subscription: Subscription | None, latest_invoice: Invoice | None, customer: Customer
-) -> list[Problem]:
+def refusals(state: State) -> list[Problem]:
     """Everything that stands in the way of an immediate, paid change; an empty list means go."""
-    found = list(_of_customer(customer))
-    if subscription is not None:
-        found += _of_subscription(subscription, latest_invoice)
+    found = list(_of_customer(state))
+    if state.subscription is None:
+        found += _of_first_purchase(state)
+    else:
+        found += _of_subscription(state.subscription)
+        found += _of_period(state)
     return found
 
 
-def _of_customer(customer: Customer) -> Iterator[Problem]:
-    if customer.deleted:
+def _of_customer(state: State) -> Iterator[Problem]:
+    if state.customer.deleted:
         yield _problem(Code.ACCOUNT_PARKED, "The customer was deleted at Stripe; staff must look at it.")
-    elif not customer.has_payment_method:
+    elif not state.has_payment_method:
         yield _problem(Code.PAYMENT_METHOD_MISSING, "There is no card to charge; add one, then ask again.")
 
 
-def _of_subscription(subscription: Subscription, latest_invoice: Invoice | None) -> Iterator[Problem]:
+def _of_first_purchase(state: State) -> Iterator[Problem]:
+    if state.others:
+        yield _problem(
+            Code.SUBSCRIPTION_EXISTS,
+            f"The customer has the subscription {state.others[0]} at Stripe; ask support to look at it.",
+        )
+    if state.waiting:
+        # A preview may leave them out although the first invoice bills them, and its void swallows them.
+        yield _problem(
+            Code.PENDING_ITEMS_WAITING,
+            "Older items wait for the customer's next invoice; support must invoice or delete them first.",
+        )
+
+
+def _of_subscription(subscription: Subscription) -> Iterator[Problem]:
     if subscription.status in _BY_STATUS:
         yield _problem(*_BY_STATUS[subscription.status])
     if subscription.pause_collection is not None:
@@ -52,12 +66,20 @@ def _of_subscription(subscription: Subscription, latest_invoice: Invoice | None)
         yield _problem(Code.SCHEDULE_ATTACHED, "A schedule that is not ours drives the subscription.")
     if subscription.pending_update is not None:
         yield _problem(Code.CHANGE_IN_PROGRESS, "Another change waits for its payment at Stripe.")
-    if latest_invoice is not None and _blocks(latest_invoice):
+
+
+def _of_period(state: State) -> Iterator[Problem]:
+    if state.unpaid:
         yield _problem(Code.RENEWAL_UNPAID, "The invoice of the present period is not paid yet.")
-
-
-def _blocks(invoice: Invoice) -> bool:
-    return invoice.status in _UNPAID and invoice.billing_reason != "subscription_update"
+    elif state.given_back:
+        yield _problem(
+            Code.NEEDS_REQUEST,
+            "A payment of this period was refunded, credited or disputed; ask support for this change.",
+        )
+    if state.renewal_is_near:
+        yield _problem(
+            Code.RENEWAL_NEAR, "The subscription renews within minutes; ask again after the renewal."
+        )
 
 
 def _problem(code: Code, detail: str) -> Problem:

@@ -10,30 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from sync.mirror_rows import Kind
-from sync.rules.ordering import (
-    Decision,
-    EventView,
-    Facts,
-    Held,
-    ReadView,
-    Reason,
-    Verdict,
-    decide_event,
-    decide_read,
-)
+from sync.observation import MirroredObject, Observation, facts_of
+from sync.rules.ordering import Decision, ReadView, Reason, Verdict, decide_read
 from sync.snapshot import Snapshot, is_deleted, render, snapshot, told
 from sync.store import mirror as store
 from sync.store import mirror_rows as rows
 from sync.store import refresh
 from sync.store.db import Connection
-from sync.store.mirror import HeadRow
 from sync.stripe_objects import Event
 from sync.telemetry import LogEvent
 
@@ -63,87 +53,6 @@ class Read(Protocol):
     def date_unix(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What one event says about one object. `shown` is None when the event is only a hint to read it.
-
-    `before` is what the event says was true just before it, None where it does not say.
-    """
-
-    kind: Kind
-    object_id: str
-    created: int
-    event_id: str
-    shown: Snapshot | None
-    before: Snapshot | None = None
-    deletes: bool = False
-
-
-def observation(kind: Kind, event: Event, *, deletes: bool = False) -> Observation:
-    """What a snapshot event in our API version says about its object.
-
-    Raises `msgspec.MsgspecError` when the object has not the expected shape.
-    """
-    said = told(kind, event)
-    return Observation(kind, said.object_id, event.created, event.id, said.shown, said.before, deletes)
-
-
-@dataclass(slots=True)
-class _Object:
-    """One object under its head's lock, as far as the batch has brought it."""
-
-    head: HeadRow
-    held: Snapshot | None
-    before: Snapshot | None = None
-    stored: Snapshot | None = None
-    written: bool = False
-    doubt: Reason | None = None
-    customer_ids: set[str] = field(default_factory=set)
-
-    def view(self) -> Held:
-        head = self.head
-        return Held(
-            seen_from=head.seen_from_unix,
-            seen_to=head.seen_to_unix,
-            deleted=head.deleted,
-            linked=head.linked,
-            facts=_facts(self.held),
-            before=_facts(self.before),
-        )
-
-    def observe(self, event: Observation) -> Decision:
-        """Decide one event, and become what it shows if it wins."""
-        view = EventView(event.created, _facts(event.shown), _facts(event.before), event.deletes)
-        decision = decide_event(self.view(), view)
-        if decision.verdict is Verdict.APPLY:
-            self.become(event.shown, event.created, event.created, event.event_id, deleted=event.deletes)
-            self.head = replace(self.head, linked=decision.linked)
-            self.before = event.before
-        elif decision.verdict is Verdict.DOUBT:
-            self.doubt = decision.reason
-        return decision
-
-    def become(
-        self, shown: Snapshot | None, seen_from: int, seen_to: int, event_id: str | None, *, deleted: bool
-    ) -> None:
-        """Hold this from now on; a deleted object keeps its last rows beside its tombstone."""
-        self.head = replace(
-            self.head,
-            seen_from_unix=seen_from,
-            seen_to_unix=seen_to,
-            source_event_id=event_id,
-            linked=False,
-            deleted=deleted,
-        )
-        for known in (self.held, shown):
-            if known is not None and known.customer_id is not None:
-                self.customer_ids.add(known.customer_id)
-        if shown is not None and not deleted:
-            self.held = shown
-        self.before = None
-        self.written = True
-
-
 class Mirror:
     """Writes the mirror. `wake` is told, in the same transaction, whose billing rows changed."""
 
@@ -155,8 +64,8 @@ class Mirror:
         objects = await self._lock(conn, {event.object_id: event.kind for event in events})
         await _recall(conn, objects, events)
         decided: Counter[Reason] = Counter()
-        for event in sorted(events, key=lambda event: (event.created, event.event_id)):
-            decided[objects[event.object_id].observe(event).reason] += 1
+        for (object_id, _), same_second in groupby(sorted(events, key=_age), key=lambda each: _age(each)[:2]):
+            decided.update(each.reason for each in objects[object_id].observe(list(same_second)))
         await self._write(conn, objects.values())
         return decided
 
@@ -174,7 +83,7 @@ class Mirror:
         [found] = (await self._lock(conn, {read.object_id: kind})).values()
         unchanged = revision is not None and max(revision, 0) == found.head.revision
         last_second = max(read.sent_unix, read.date_unix)
-        view = ReadView(read.sent_unix, last_second, _facts(shown), unchanged, insist)
+        view = ReadView(read.sent_unix, last_second, facts_of(shown), unchanged, insist)
         decision = decide_read(found.view(), view)
         if decision.verdict is Verdict.APPLY:
             # The span never moves back, even where our idea of Stripe's clock was a second off.
@@ -184,7 +93,7 @@ class Mirror:
             await self._write(conn, [found])
         return decision
 
-    async def _lock(self, conn: Connection, kinds: dict[str, Kind]) -> dict[str, _Object]:
+    async def _lock(self, conn: Connection, kinds: dict[str, Kind]) -> dict[str, MirroredObject]:
         """Lock the heads and load what is held."""
         heads = await store.lock_heads(conn, kinds)
         known: dict[str, Snapshot] = {}
@@ -195,11 +104,11 @@ class Mirror:
                 for object_id, row in (await rows.load_rows(conn, kind, ids)).items():
                     known[object_id] = Snapshot(kind, row, tuple(children.get(object_id, ())))
         return {
-            object_id: _Object(head, held=known.get(object_id), stored=known.get(object_id))
+            object_id: MirroredObject(head, held=known.get(object_id), stored=known.get(object_id))
             for object_id, head in heads.items()
         }
 
-    async def _write(self, conn: Connection, objects: Iterable[_Object]) -> None:
+    async def _write(self, conn: Connection, objects: Iterable[MirroredObject]) -> None:
         """Write what won, in the order of locks that holds everywhere."""
         ordered = sorted(objects, key=lambda each: each.head.id)
         await store.update_heads(conn, [each.head for each in ordered if each.written])
@@ -220,6 +129,10 @@ class Mirror:
             log.info(LogEvent.OBJECT_DOUBTED, object_id=each.head.id, reason=each.doubt)
 
 
+def _age(event: Observation) -> tuple[str, int, str]:
+    return event.object_id, event.created, event.event_id
+
+
 async def _write_kind(conn: Connection, kind: Kind, shown: Sequence[Snapshot]) -> None:
     """Overwrite the rows of one kind and replace their children, in order of id."""
     if not shown:
@@ -229,9 +142,11 @@ async def _write_kind(conn: Connection, kind: Kind, shown: Sequence[Snapshot]) -
     await rows.replace_children(conn, kind, [each.object_id for each in shown], children)
 
 
-async def _recall(conn: Connection, objects: dict[str, _Object], events: Sequence[Observation]) -> None:
+async def _recall(
+    conn: Connection, objects: dict[str, MirroredObject], events: Sequence[Observation]
+) -> None:
     """Load what the events that are held now said about the past, where a new event is as old as they."""
-    keys: dict[tuple[int, str], _Object] = {}
+    keys: dict[tuple[int, str], MirroredObject] = {}
     for event in events:
         head = objects[event.object_id].head
         if head.source_event_id is not None and head.seen_to_unix == event.created:
@@ -250,7 +165,3 @@ def _shown(kind: Kind, body: bytes | None) -> Snapshot | None:
     if not rendering.complete:
         raise ValueError(f"a read of kind {kind} has a list that is cut off")
     return snapshot(rendering)
-
-
-def _facts(shown: Snapshot | None) -> Facts | None:
-    return None if shown is None else shown.facts

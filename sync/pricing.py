@@ -1,4 +1,4 @@
-"""Pricing a plan with Stripe: read the state, preview, and turn invoices into lines that people confirm.
+"""Pricing a plan with Stripe: preview it, and turn invoices into lines that people confirm.
 
 An amount that is shown or charged always comes from Stripe's own preview; nothing here computes money,
 it only sorts and adds up.
@@ -7,12 +7,9 @@ it only sorts and adds up.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from sync import requests
 from sync.billing import Billing
@@ -20,81 +17,25 @@ from sync.errors import Code, Conflict
 from sync.gateway import StripeCallFailed, Verdict
 from sync.requests import Body
 from sync.rules import money
-from sync.rules.planner import Item
+from sync.rules.policy_rule import PaymentBehavior
 from sync.rules.price_book import PriceBook
-from sync.store.accounts import AccountRow
+from sync.state_at_stripe import State, read_state
 from sync.store.quotes import QuoteRow
-from sync.stripe_objects import Customer, Invoice, InvoiceLine, Subscription, ref_id
+from sync.stripe_objects import Invoice, InvoiceLine, Subscription, exclusive_minor
 
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """An account at Stripe, read fresh. `now_unix` is the clock that bills it."""
-
-    customer: Customer
-    subscription: Subscription | None
-    now_unix: int
-
-    @property
-    def latest_invoice(self) -> Invoice | None:
-        invoice = self.subscription.latest_invoice if self.subscription else None
-        return invoice if isinstance(invoice, Invoice) else None
-
-    def items(self) -> tuple[Item, ...]:
-        """The subscription's items as the planner wants them."""
-        if self.subscription is None:
-            return ()
-        return tuple(
-            Item(
-                item.id,
-                item.price.id,
-                item.quantity or 0,
-                metered=item.price.recurring is not None and item.price.recurring.usage_type == "metered",
-            )
-            for item in self.subscription.items.data
-        )
-
-    def fingerprint(self) -> str:
-        """A hash of everything that an amount depends on; equal prints mean that nothing moved."""
-        return hashlib.sha256(msgspec.json.encode(self._facts(), order="deterministic")).hexdigest()
-
-    def _facts(self) -> dict[str, Any]:
-        subscription, invoice = self.subscription, self.latest_invoice
-        facts: dict[str, Any] = {
-            "customer": [self.customer.id, self.customer.deleted, self.customer.balance],
-        }
-        if subscription is not None:
-            facts["subscription"] = [
-                subscription.id,
-                subscription.status,
-                subscription.cancel_at,
-                subscription.trial_end,
-                subscription.collection_method,
-                subscription.discounts,
-                subscription.pause_collection,
-                ref_id(subscription.schedule),
-                subscription.pending_update is not None,
-            ]
-            facts["items"] = sorted(
-                [item.id, item.price.id, item.quantity, item.current_period_start, item.current_period_end]
-                for item in subscription.items.data
-            )
-        if invoice is not None:
-            facts["invoice"] = [invoice.id, invoice.status]
-        return facts
-
-
-async def read_state(billing: Billing, account: AccountRow, customer_id: str) -> State:
-    """Read customer and subscription at once. Whatever decides about money starts here."""
-    customer, subscription = await asyncio.gather(
-        billing.gateway.customer(customer_id), _subscription(billing, account.stripe_subscription_id)
-    )
-    now = await billing.gateway.billing_now(ref_id(customer.test_clock))
-    return State(customer, subscription, now)
-
-
-async def _subscription(billing: Billing, subscription_id: str | None) -> Subscription | None:
-    return await billing.gateway.subscription(subscription_id) if subscription_id else None
+__all__ = [
+    "Offer",
+    "Priced",
+    "State",
+    "collected_minor",
+    "line_key",
+    "offer_creation",
+    "offer_update",
+    "priced",
+    "promised",
+    "read_state",
+    "repeat_preview",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +71,42 @@ def promised(quote: QuoteRow) -> Priced:
     )
 
 
+# What Stripe adds up itself; everything else in `kind` only says whose a line is.
+_SUMMARIES = ("discount", "tax", "balance")
+
+
 def line_key(line: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two lines the same one in a preview, its repetition and the invoice.
 
-    Line ids are temporary, and a first purchase begins at the second of its creation: neither counts.
+    Line ids are temporary, a first purchase begins at the second of its creation, and whether a line is of
+    this change or an older item is known only while that item waits: none of it counts.
     """
     period = line["period"] if line.get("pinned") else None
     span = (period["start"], period["end"]) if period else None
-    return (line["kind"], line["price_id"], line["amount_minor"], line["quantity"], span)
+    summary = line["kind"] if line["kind"] in _SUMMARIES else None
+    return (summary, line["price_id"], line["amount_minor"], line["quantity"], span)
 
 
-def priced(invoice: Invoice, book: PriceBook, proration_unix: int | None) -> Priced:
-    """Sort a preview's or an invoice's lines into kinds; taxes, discounts and balance become own lines."""
+def priced(
+    invoice: Invoice, book: PriceBook, proration_unix: int | None, waiting: Collection[str] = ()
+) -> Priced:
+    """Sort a preview's or an invoice's lines into kinds; taxes, discounts and balance become own lines.
+
+    `waiting` are the ids of the invoice items that waited when the state was read; without it, older items
+    are told by their period alone, which misses those of the very second.
+    """
     due = collected_minor(invoice)
-    lines = [_line(line, book, proration_unix) for line in invoice.lines.data]
-    lines.sort(key=lambda line: (line["amount_minor"] > 0, str(line["price_id"]), line["amount_minor"]))
+    lines = [_line(line, book, proration_unix, waiting) for line in invoice.lines.data]
+    lines.sort(key=_order)
     lines += _summary_lines(invoice, due)
     return Priced(invoice.total, due, invoice.total - due, invoice.starting_balance, lines)
+
+
+def _order(line: dict[str, Any]) -> tuple[Any, ...]:
+    """Credits first; the same in a preview and in the invoice, which order their lines differently."""
+    period = line["period"] if line["pinned"] else {"start": 0, "end": 0}
+    amount = line["amount_minor"]
+    return (amount > 0, str(line["price_id"]), amount, line["quantity"] or 0, period["start"], period["end"])
 
 
 def collected_minor(invoice: Invoice) -> int:
@@ -155,7 +115,9 @@ def collected_minor(invoice: Invoice) -> int:
     return due if due >= money.minimum_charge_minor(invoice.currency) else 0
 
 
-def _line(line: InvoiceLine, book: PriceBook, proration_unix: int | None) -> dict[str, Any]:
+def _line(
+    line: InvoiceLine, book: PriceBook, proration_unix: int | None, waiting: Collection[str]
+) -> dict[str, Any]:
     slot = book.slot_of(line.price_id) if line.price_id else None
     return {
         "description": line.description or "",
@@ -165,19 +127,20 @@ def _line(line: InvoiceLine, book: PriceBook, proration_unix: int | None) -> dic
         "price_lookup_key": slot.key if slot else None,
         "period": {"start": line.period.start, "end": line.period.end},
         "pinned": proration_unix is not None,
-        "kind": _kind(line, proration_unix),
+        "kind": _kind(line, proration_unix, waiting),
     }
 
 
-def _kind(line: InvoiceLine, proration_unix: int | None) -> str:
+def _kind(line: InvoiceLine, proration_unix: int | None, waiting: Collection[str]) -> str:
     """`pending` is an older item that rides along; the others belong to this change."""
-    if proration_unix is not None and line.period.start != proration_unix:
+    is_later = proration_unix is not None and line.period.start != proration_unix
+    if is_later or line.invoice_item_id in waiting:
         return "pending"
     return "credit" if line.amount < 0 else "charge"
 
 
 def _summary_lines(invoice: Invoice, due_minor: int) -> list[dict[str, Any]]:
-    tax = sum(tax.amount for tax in invoice.total_taxes or [] if tax.tax_behavior == "exclusive")
+    tax = exclusive_minor(invoice.total_taxes)
     discount = -sum(part.amount for part in invoice.total_discount_amounts or [])
     amounts = {"discount": discount, "tax": tax, "balance": due_minor - invoice.total}
     return [
@@ -197,11 +160,14 @@ def _summary_lines(invoice: Invoice, due_minor: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Everything a quote says about money, and the body that apply will send (without its mark)."""
+    """Everything a quote says about money, and the body that apply will send (without its mark).
+
+    `from_now_on_minor` is None where nothing repeats.
+    """
 
     now: Priced
     params: Body
-    from_now_on_minor: int
+    from_now_on_minor: int | None
     next_invoice: dict[str, Any]
 
 
@@ -211,28 +177,55 @@ async def offer_update(
     subscription: Subscription,
     entries: Sequence[Body],
     book: PriceBook,
-    payment_behavior: str,
+    payment_behavior: PaymentBehavior,
 ) -> Offer:
     """Price a change of an existing subscription; all previews run at once, at one frozen instant."""
     at = state.now_unix
     immediate, recurring, following = await asyncio.gather(
         billing.gateway.preview(requests.update_preview(subscription.id, entries, at)),
-        billing.gateway.preview(requests.recurring_preview(subscription.id, entries)),
-        billing.gateway.preview(requests.next_preview(subscription.id, entries)),
+        _preview_if_any(billing, requests.recurring_preview(subscription.id, entries)),
+        _preview_if_any(billing, requests.next_preview(subscription.id, entries)),
     )
-    now = priced(immediate, book, at)
-    if any(line["kind"] == "pending" for line in now.lines):
+    now = priced(immediate, book, at, state.waiting_ids)
+    if state.waiting or any(line["kind"] == "pending" for line in now.lines):
         # A pending update's invoice, once voided, would swallow the older items that ride along.
-        payment_behavior = "error_if_incomplete"
-    params = requests.update(entries, proration_unix=at, payment_behavior=payment_behavior)
-    owed = following.total + _balance_after(now)
-    return Offer(now, params, recurring.total, _next(max(owed, 0), subscription.period_end))
+        payment_behavior = PaymentBehavior.ERROR_IF_INCOMPLETE
+    params = requests.update(entries, proration_unix=at, payment_behavior=payment_behavior.value)
+    upcoming = _next_after(subscription, immediate, following, now)
+    return Offer(now, params, recurring.total if recurring else None, upcoming)
+
+
+async def _preview_if_any(billing: Billing, body: Body) -> Invoice | None:
+    """A preview, or None where Stripe says that no further invoice comes."""
+    try:
+        return await billing.gateway.preview(body)
+    except StripeCallFailed as error:
+        if error.failure.code == "invoice_upcoming_none":
+            return None
+        raise
+
+
+def _next_after(
+    subscription: Subscription, immediate: Invoice, following: Invoice | None, now: Priced
+) -> dict[str, Any]:
+    """The next renewal without the older items that today's invoice takes; nothing where it ends."""
+    if following is None:
+        return _next(0, subscription.cancel_at or subscription.period_end, "subscription_ends")
+    taken = {line.invoice_item_id for line in immediate.lines.data} - {None}
+    again = sum(line.billed_minor for line in following.lines.data if line.invoice_item_id in taken)
+    owed = following.total - again + _balance_after(now)
+    return _next(max(owed, 0), subscription.period_end)
 
 
 async def offer_creation(
-    billing: Billing, account_id: str, state: State, entries: Sequence[Body], book: PriceBook, behavior: str
+    billing: Billing,
+    account_id: str,
+    state: State,
+    entries: Sequence[Body],
+    book: PriceBook,
+    payment_behavior: PaymentBehavior,
 ) -> Offer:
-    """Price a first purchase."""
+    """Price a first purchase. Nothing waits for the customer's next invoice: the gates have seen to it."""
     customer_id = state.customer.id
     immediate, recurring = await asyncio.gather(
         billing.gateway.preview(requests.create_preview(customer_id, entries)),
@@ -240,7 +233,7 @@ async def offer_creation(
     )
     now = priced(immediate, book, None)
     renews_unix = max(line.period.end for line in immediate.lines.data)
-    params = requests.create(customer_id, account_id, entries, behavior)
+    params = requests.create(customer_id, account_id, entries, payment_behavior.value)
     owed = recurring.total + _balance_after(now)
     return Offer(now, params, recurring.total, _next(max(owed, 0), renews_unix))
 
@@ -250,8 +243,8 @@ def _balance_after(now: Priced) -> int:
     return now.starting_balance_minor + now.to_balance_minor
 
 
-def _next(amount_minor: int, on_unix: int) -> dict[str, Any]:
-    return {"amount_minor": amount_minor, "on_unix": on_unix, "why": "renewal"}
+def _next(amount_minor: int, on_unix: int, why: str = "renewal") -> dict[str, Any]:
+    return {"amount_minor": amount_minor, "on_unix": on_unix, "why": why}
 
 
 async def repeat_preview(

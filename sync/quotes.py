@@ -21,6 +21,7 @@ from sync.pricing import Offer, State
 from sync.rules import proration
 from sync.rules.planner import Plan, Usage, amend
 from sync.rules.planner import plan as make_plan
+from sync.rules.policy_rule import PaymentBehavior
 from sync.rules.price_book import PriceBook
 from sync.rules.terms import PartialTerms, Terms, merge
 from sync.store import accounts as account_store
@@ -95,19 +96,15 @@ async def make(billing: Billing, account: AccountRow, actor_id: str, wanted: Par
     """Plan, price and store. See `create`."""
     require_admin(account, actor_id)
     customer_id = require_running(account)
-    current = await account_store.terms(billing.pool, account.id)
-    complete = merge(current, wanted, billing.catalog)
     book = await catalog_prices.book(billing.pool)
     state = await pricing.read_state(billing, account, customer_id)
-    if state.subscription is not None and state.subscription.status in gates.ENDED:
-        # What ended is history: the same words now describe a first purchase.
-        current, complete = None, merge(None, wanted, billing.catalog)
-        state = State(state.customer, None, state.now_unix)
+    # Without a living subscription the terms are history: the same words describe a first purchase.
+    current = await account_store.terms(billing.pool, account.id) if state.subscription else None
+    complete = merge(current, wanted, billing.catalog)
     plan = planned(billing, account, current, complete, state, book)
-    refusals = [*plan.refusals, *gates.refusals(state.subscription, state.latest_invoice, state.customer)]
-    refusals += _not_yet(plan)
+    refusals = [*plan.refusals, *gates.refusals(state), *_not_yet(plan)]
     offer = None if refusals else await _offer(billing, account, state, plan, book)
-    row = _row(billing, account, actor_id, current, plan, state, refusals, offer, book)
+    row = _row(billing, account, actor_id, wanted, current, plan, state, refusals, offer, book)
     await quote_store.insert(billing.pool, row)
     log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
     return row
@@ -145,7 +142,8 @@ def _not_yet(plan: Plan) -> list[Problem]:
 
 async def _offer(billing: Billing, account: AccountRow, state: State, plan: Plan, book: PriceBook) -> Offer:
     entries = plan.amendment.as_stripe_items()
-    behavior = str(plan.payment_behavior)
+    # A policy that leaves it out must not let a change happen unpaid: no payment, no change.
+    behavior = plan.payment_behavior or PaymentBehavior.ERROR_IF_INCOMPLETE
     try:
         if state.subscription is None:
             return await pricing.offer_creation(billing, account.id, state, entries, book, behavior)
@@ -164,6 +162,7 @@ def _row(
     billing: Billing,
     account: AccountRow,
     actor_id: str,
+    wanted: PartialTerms,
     current: Terms | None,
     plan: Plan,
     state: State,
@@ -178,6 +177,7 @@ def _row(
         id=ids.new_id("quo"),
         account_id=account.id,
         actor_id=actor_id,
+        wish=wanted.to_json(),
         current_terms=current.to_json() if current else None,
         now_terms=plan.now.to_json() if plan.now else None,
         renewal_terms=plan.at_renewal.to_json() if plan.at_renewal else None,

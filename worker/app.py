@@ -21,13 +21,14 @@ from handlers.dispatch import EVENT_TYPES, Dispatcher
 from handlers.health import Readiness
 from handlers.intake import Intake, store_listed
 from handlers.routes import build_app
-from sync import changes, clock, failpoints, telemetry
+from sync import changes, clock, failpoints
 from sync.billing import Billing
 from sync.catch_up import CatchUp
 from sync.gateway import STRIPE_API_VERSION
 from sync.mirror import Mirror
 from sync.refresh import Refresh
 from sync.telemetry import LogEvent
+from worker import gauges
 from worker.applier import Applier, Refresher
 from worker.billing import billing_for
 from worker.config_rules import ConfigError
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 GRACE_SECONDS: Final = 20.0
-LAG_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ async def started(settings: Settings, *, doors: bool, work: bool) -> AsyncIterat
         await check_start(settings, billing)
         running = Running(billing)
         stored, measured = asyncio.Event(), asyncio.Event()
-        await stack.enter_async_context(_in_background(_measure_lag(measured), measured))
+        await stack.enter_async_context(_in_background(gauges.measure_lag(measured), measured))
         if work:
             await stack.enter_async_context(_working(settings, billing, stored))
         if doors:
@@ -110,6 +110,7 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
         _in_background(applier.run(stop), stop),
         _in_background(Refresher(refresh).run(stop), stop),
         _in_background(jobs.run(stop), stop),
+        _in_background(gauges.measure_state(billing.pool, stop), stop),
     ):
         yield
 
@@ -166,13 +167,3 @@ async def _in_background(work: Coroutine[None, None, None], stop: asyncio.Event)
             task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def _measure_lag(stop: asyncio.Event) -> None:
-    """How late the event loop runs its timers: above a few milliseconds somebody blocks it."""
-    while not stop.is_set():
-        before = clock.monotonic()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LAG_SECONDS)
-            return
-        telemetry.EVENT_LOOP_LAG_SECONDS.set(max(0.0, clock.monotonic() - before - LAG_SECONDS))

@@ -18,7 +18,8 @@ from handlers import inbox
 from handlers.dispatch import Dispatcher, Ignored, Rubbish
 from handlers.inbox import Claimed, Ending, Key, State
 from sync.clock import monotonic
-from sync.mirror import Mirror, Observation
+from sync.mirror import Mirror
+from sync.observation import Observation
 from sync.refresh import Refresh
 from sync.store.db import Connection, Failure, Pool, classify, transaction
 from sync.telemetry import DEAD_LETTER, EVENT_APPLY_SECONDS, LogEvent
@@ -78,10 +79,13 @@ class Applier:
 
     async def drain(self) -> None:
         """Return when no event waits any more: each one is finished, ignored or buried."""
-        while await inbox.waiting(self._pool):
-            if not await self.run_once():
-                # What is left is held by another applier, or waits for its next single try.
-                await asyncio.sleep(self._poll_seconds)
+        while True:
+            if await self.run_once():
+                continue
+            if not await inbox.waiting(self._pool):
+                return
+            # What is left is held by another applier, or waits for its next single try.
+            await asyncio.sleep(self._poll_seconds)
 
     async def run_once(self) -> int:
         """Apply one batch and the single tries that are due; returns how many events were taken up.

@@ -136,7 +136,7 @@ async def _stripe(settings: Settings) -> AsyncIterator[Finding]:
         await gateway.close()
     yield Finding("stripe", Area.STRIPE, Status.OK, "answers, and accepts the key")
     yield Finding("stripe version", Area.STRIPE, Status.OK, f"{STRIPE_API_VERSION}, pinned with every call")
-    yield _clock(page.date_unix, before, after)
+    yield clock_finding(page.date_unix, before, after)
 
 
 def _unanswered(error: StripeCallFailed) -> Finding:
@@ -147,7 +147,7 @@ def _unanswered(error: StripeCallFailed) -> Finding:
     return Finding("stripe", Area.STRIPE, Status.FAIL, error.detail, advice)
 
 
-def _clock(stripe_unix: int, before: int, after: int) -> Finding:
+def clock_finding(stripe_unix: int, before: int, after: int) -> Finding:
     """How far our clock is from Stripe's, as far as whole seconds and the time of the answer tell."""
     offset = min((stripe_unix - before, stripe_unix - after), key=abs)
     said = (

@@ -78,7 +78,7 @@ class Local:
         return await local_process.run(command, environment=self.environment, stderr=stderr)
 
     async def start_stripe(self, *options: str) -> Child:
-        """Start the local Stripe, which delivers to our own address; `wait_for_stripe` says when it is there."""
+        """Start the local Stripe, which delivers to our own address; see `wait_for_stripe`."""
         port = str(urlsplit(self.stripe_url).port)
         hook = f"{self.http_url}/webhooks/stripe"
         return await self.spawn("stripe", "twin", "--port", port, "--webhook-url", hook, *options)

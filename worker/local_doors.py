@@ -66,9 +66,9 @@ class Doors:
 
     async def stripe(self, method: str, path: str, **params: Any) -> dict[str, Any]:
         """A call to the local Stripe's API, as anybody with its key could make. Raises UnexpectedAnswer."""
-        given = {"data": params} if method == "POST" else {"params": params}
         url, headers = f"{self._here.stripe_url}/v1/{path}", {"Authorization": f"Bearer {STRIPE_KEY}"}
-        async with self._session.request(method, url, headers=headers, **given) as answer:
+        form, query = (params, None) if method == "POST" else (None, params)
+        async with self._session.request(method, url, headers=headers, data=form, params=query) as answer:
             found: dict[str, Any] = await answer.json()
             if answer.status != 200:
                 raise UnexpectedAnswer(f"Stripe: {method} {path} answered {answer.status}: {found}")

@@ -16,7 +16,7 @@ import aiohttp
 
 from sync.clock import monotonic
 
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 25.0
 POLL_SECONDS: Final = 0.03
 LAST_LINES: Final = 8
@@ -70,7 +70,7 @@ class Child:
 
 
 async def start(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> Child:
-    """Start `prorata <command>` in the background, out of reach of the terminal's Ctrl-C: we end it in order."""
+    """Start `prorata <command>`, out of reach of the terminal's Ctrl-C: we end our processes in order."""
     with log.open("ab") as output:
         process = await _spawn(command, environment, output, output, process_group=0)
     return Child(name, process, log)

@@ -58,6 +58,13 @@ async def check_mode(settings: Settings, billing: Billing) -> None:
         raise ConfigError([wrong_mode(ours)])
 
 
+async def refuse_other_mode(settings: Settings, billing: Billing) -> None:
+    """What a command does before it acts: like `check_mode`, but it decides nothing. Raises ConfigError."""
+    held = await mode.livemode(billing.pool)
+    if settings.stripe_api_key is not None and held not in (None, settings.livemode):
+        raise ConfigError([wrong_mode(settings.livemode)])
+
+
 def wrong_mode(livemode: bool) -> str:
     """The sentence for a key that does not fit the database."""
     key, data = ("live", "test") if livemode else ("test", "live")

@@ -21,9 +21,9 @@ import aiohttp
 from sync import clock
 from sync.store import accounts as account_store
 from sync.store.db import create_pool
-from worker.local_doors import Doors, doors
 from worker.local import Child, Local, LocalError, Secrets, local
 from worker.local_database import embedded, set_aside
+from worker.local_doors import Doors, doors
 from worker.migrate import migrate
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _known_secrets(settings: Settings, folder: Path) -> Secrets:
-    """The keys of the last time, so that a shell that was set up stays so; the environment's key goes first."""
+    """The keys of the last time, so that a shell that was set up stays so; a given key goes first."""
     path = folder / SECRETS_FILE
     if not path.exists():
         path.touch(mode=0o600)

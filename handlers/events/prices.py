@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sync.mirror import Observation, observation
 from sync.mirror_rows import Kind
+from sync.observation import Observation, observation
 from sync.stripe_objects import Event
 
 DELETED: Final = "price.deleted"

@@ -106,6 +106,11 @@ class PartialTerms:
     add_ons: Mapping[str, int] | None = None
     interval: Interval | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """Return the fields that were named, in the form that `parse_partial` reads."""
+        named = {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in named.items()}
+
 
 def parse_partial(value: object) -> PartialTerms:
     """Read `terms` of a request, strictly: `"8"`, `2.5` and `true` are not numbers here.

@@ -15,6 +15,9 @@ id, email, name, locale, currency, primary_admin_user_id, primary_admin_email, s
 stripe_subscription_id, contacts_in_use, seats_in_use, parked_at, parked_reason, created_at
 """
 
+# What the host application gives, in the order of the statements that write it.
+GIVEN = ("id", "email", "name", "locale", "currency", "primary_admin_user_id", "primary_admin_email")
+
 INSERT_ACCOUNT = """
 INSERT INTO account (id, email, name, locale, currency, primary_admin_user_id, primary_admin_email)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -23,11 +26,23 @@ ON CONFLICT (id) DO NOTHING
 
 SELECT_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1"
 LOCK_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE id = $1 FOR UPDATE"
+SELECT_MANY = f"SELECT {_COLUMNS} FROM account WHERE id = ANY ($1)"
+SELECT_BY_CUSTOMER = "SELECT id FROM account WHERE stripe_customer_id = $1"
 SELECT_ACCOUNTS = f"""
 SELECT {_COLUMNS} FROM account WHERE $2::text IS NULL OR id > $2 ORDER BY id LIMIT $1
 """
 
-SET_CUSTOMER = "UPDATE account SET stripe_customer_id = $2 WHERE id = $1"
+# Only while nothing was made for it: what Stripe knows may not be rewritten here.
+REWRITE_ACCOUNT = """
+UPDATE account
+   SET email = $2, name = $3, locale = $4, currency = $5, primary_admin_user_id = $6, primary_admin_email = $7
+ WHERE id = $1 AND stripe_customer_id IS NULL
+"""
+# An account keeps its first customer; the same one again is no change.
+SET_CUSTOMER = """
+UPDATE account SET stripe_customer_id = $2
+ WHERE id = $1 AND (stripe_customer_id IS NULL OR stripe_customer_id = $2)
+"""
 SET_SUBSCRIPTION = "UPDATE account SET stripe_subscription_id = $2 WHERE id = $1"
 SET_ADMIN = "UPDATE account SET primary_admin_user_id = $2, primary_admin_email = $3 WHERE id = $1"
 SET_USAGE = """
@@ -40,10 +55,11 @@ UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coale
 """
 
 # From the mirror: null until the first event about the customer was applied.
-HAS_PAYMENT_METHOD = """
-SELECT customer.default_payment_method_id IS NOT NULL OR customer.default_source_id IS NOT NULL
+HAVE_PAYMENT_METHOD = """
+SELECT account.id,
+       customer.default_payment_method_id IS NOT NULL OR customer.default_source_id IS NOT NULL AS present
   FROM account JOIN stripe_customer AS customer ON customer.id = account.stripe_customer_id
- WHERE account.id = $1
+ WHERE account.id = ANY ($1)
 """
 
 SELECT_TERMS = """
@@ -86,25 +102,31 @@ class AccountRow:
 
 
 async def insert(conn: Executor, row: dict[str, str]) -> bool:
-    """True if the account is new; `row` holds the seven columns of INSERT_ACCOUNT by name."""
-    values = [
-        row[name]
-        for name in (
-            "id",
-            "email",
-            "name",
-            "locale",
-            "currency",
-            "primary_admin_user_id",
-            "primary_admin_email",
-        )
-    ]
-    return bool((await conn.execute(INSERT_ACCOUNT, *values)).endswith(" 1"))
+    """True if the account is new; `row` holds the columns of GIVEN by name."""
+    done = await conn.execute(INSERT_ACCOUNT, *(row[name] for name in GIVEN))
+    return bool(done.endswith(" 1"))
+
+
+async def rewrite(conn: Executor, row: dict[str, str]) -> None:
+    """Other data for an account that has no customer yet; `row` as in `insert`."""
+    await conn.execute(REWRITE_ACCOUNT, *(row[name] for name in GIVEN))
 
 
 async def get(conn: Executor, account_id: str) -> AccountRow | None:
     row = await conn.fetchrow(SELECT_ACCOUNT, account_id)
     return AccountRow(**dict(row)) if row else None
+
+
+async def get_many(conn: Executor, account_ids: Collection[str]) -> dict[str, AccountRow]:
+    """Several accounts by id, in one read."""
+    rows = await conn.fetch(SELECT_MANY, list(account_ids))
+    return {row["id"]: AccountRow(**dict(row)) for row in rows}
+
+
+async def id_of_customer(conn: Executor, stripe_customer_id: str) -> str | None:
+    """The account that has this customer."""
+    found: str | None = await conn.fetchval(SELECT_BY_CUSTOMER, stripe_customer_id)
+    return found
 
 
 async def lock(conn: Connection, account_id: str) -> AccountRow | None:
@@ -118,8 +140,12 @@ async def page(conn: Executor, limit: int, after: str | None) -> list[AccountRow
     return [AccountRow(**dict(row)) for row in await conn.fetch(SELECT_ACCOUNTS, limit, after)]
 
 
-async def set_customer(conn: Executor, account_id: str, stripe_customer_id: str) -> None:
-    await conn.execute(SET_CUSTOMER, account_id, stripe_customer_id)
+async def set_customer(conn: Executor, account_id: str, stripe_customer_id: str) -> bool:
+    """False when the account has another customer.
+
+    Raises asyncpg's UniqueViolationError when another account has this one.
+    """
+    return bool((await conn.execute(SET_CUSTOMER, account_id, stripe_customer_id)).endswith(" 1"))
 
 
 async def set_subscription(conn: Executor, account_id: str, stripe_subscription_id: str) -> None:
@@ -135,10 +161,10 @@ async def set_usage(conn: Executor, account_id: str, contacts: int | None, seats
     await conn.execute(SET_USAGE, account_id, contacts, seats)
 
 
-async def has_payment_method(conn: Executor, account_id: str) -> bool | None:
-    """Whether the customer has something to charge, as far as the mirror knows."""
-    found: bool | None = await conn.fetchval(HAS_PAYMENT_METHOD, account_id)
-    return found
+async def have_payment_method(conn: Executor, account_ids: Collection[str]) -> dict[str, bool]:
+    """Which customers have something to charge; accounts whose customer is not mirrored are absent."""
+    rows = await conn.fetch(HAVE_PAYMENT_METHOD, list(account_ids))
+    return {row["id"]: row["present"] for row in rows}
 
 
 async def park(conn: Executor, account_id: str, reason: str) -> None:

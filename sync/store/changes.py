@@ -77,7 +77,7 @@ SELECT {_CHANGE} FROM change
 SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"
 SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"
 SELECT_OPEN_LEGS = f"""
-SELECT {_LEG} FROM change_leg WHERE account_id = $1 AND ended_at IS NULL ORDER BY leg
+SELECT {_LEG} FROM change_leg WHERE account_id = ANY ($1) AND ended_at IS NULL ORDER BY account_id, leg
 """
 
 # The lease is what lets one process work on a leg; the fence makes a late one's writes fail.
@@ -137,7 +137,12 @@ INSERT_STEP = """
 INSERT INTO change_step (change_id, leg, step, state, detail) VALUES ($1, $2, $3, $4, $5)
 """
 SELECT_STEPS = """
-SELECT change_id, leg, at, step, state, detail FROM change_step WHERE change_id = ANY ($1) ORDER BY id
+SELECT newest.*
+  FROM unnest($1::text[]) AS wanted (change_id)
+ CROSS JOIN LATERAL (
+       SELECT id, change_id, leg, at, step, state, detail FROM change_step AS step
+        WHERE step.change_id = wanted.change_id ORDER BY id DESC LIMIT $2) AS newest
+ ORDER BY newest.id
 """
 
 # Inside the mirror's transaction: legs are locked in the order of their ids, as everywhere.
@@ -169,6 +174,18 @@ UPDATE change_leg AS leg
   FROM due WHERE leg.change_id = due.change_id AND leg.leg = due.leg
 RETURNING leg.change_id
 """
+
+
+OLDEST_OPEN = """
+SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM change_leg
+ WHERE ended_at IS NULL AND state <> 'scheduled'
+"""
+
+
+async def oldest_open_seconds(conn: Executor) -> float | None:
+    """The age of the oldest change that is still on its way."""
+    age: float | None = await conn.fetchval(OLDEST_OPEN)
+    return age
 
 
 async def insert(conn: Connection, change: ChangeRow) -> None:
@@ -216,8 +233,8 @@ async def legs(conn: Executor, change_ids: Collection[str]) -> list[LegRow]:
     return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_LEGS, list(change_ids))]
 
 
-async def open_legs(conn: Executor, account_id: str) -> list[LegRow]:
-    return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_OPEN_LEGS, account_id)]
+async def open_legs(conn: Executor, account_ids: Collection[str]) -> list[LegRow]:
+    return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_OPEN_LEGS, list(account_ids))]
 
 
 async def lease(conn: Executor, change_id: str, name: str) -> LegRow | None:
@@ -263,8 +280,9 @@ async def add_step(
     await conn.execute(INSERT_STEP, change_id, name, step, state, detail)
 
 
-async def steps(conn: Executor, change_ids: Collection[str]) -> list[dict[str, Any]]:
-    return [dict(row) for row in await conn.fetch(SELECT_STEPS, list(change_ids))]
+async def steps(conn: Executor, change_ids: Collection[str], limit: int) -> list[dict[str, Any]]:
+    """The newest `limit` steps of each change, in their order."""
+    return [dict(row) for row in await conn.fetch(SELECT_STEPS, list(change_ids), limit)]
 
 
 async def mark_seen(conn: Connection, customer_ids: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whole databases of a server: made and dropped for a demonstration, set aside when they fit nothing any more.
+"""Whole databases of a server: made and dropped for a demonstration, or set aside.
 
 Names are our own, never a caller's; statements of this kind take no parameters.
 """

@@ -118,6 +118,17 @@ async def subscription_row(conn: Executor, subscription_id: str) -> Subscription
     return None if record is None else SubscriptionRow(*record)
 
 
+SUBSCRIPTIONS = f"""
+SELECT {", ".join(SubscriptionRow._fields)} FROM stripe_subscription WHERE id = ANY ($1)
+"""
+
+
+async def subscription_rows(conn: Executor, subscription_ids: Collection[str]) -> dict[str, SubscriptionRow]:
+    """Several subscriptions by id, in one read; those that are not (yet) known are absent."""
+    rows = [SubscriptionRow(*record) for record in await conn.fetch(SUBSCRIPTIONS, list(subscription_ids))]
+    return {row.id: row for row in rows}
+
+
 SUBSCRIPTIONS_OF = f"""
 SELECT {", ".join(SubscriptionRow._fields)} FROM stripe_subscription
  WHERE customer_id = $1 ORDER BY created_unix DESC, id DESC
@@ -131,13 +142,17 @@ async def subscriptions_of(conn: Executor, customer_id: str) -> list[Subscriptio
 
 ITEMS_OF = f"""
 SELECT {", ".join(SubscriptionItemRow._fields)} FROM stripe_subscription_item
- WHERE subscription_id = $1 ORDER BY position
+ WHERE subscription_id = ANY ($1) ORDER BY subscription_id, position
 """
 
 
-async def items_of(conn: Executor, subscription_id: str) -> list[SubscriptionItemRow]:
-    """The subscription's current items as mirrored, in Stripe's order."""
-    return [SubscriptionItemRow(*record) for record in await conn.fetch(ITEMS_OF, subscription_id)]
+async def items_of(conn: Executor, subscription_ids: Collection[str]) -> dict[str, list[SubscriptionItemRow]]:
+    """The current items of several subscriptions as mirrored, in Stripe's order."""
+    found: dict[str, list[SubscriptionItemRow]] = {}
+    for record in await conn.fetch(ITEMS_OF, list(subscription_ids)):
+        row = SubscriptionItemRow(*record)
+        found.setdefault(row.subscription_id, []).append(row)
+    return found
 
 
 # A draft that was deleted is a tombstone, and no invoice for anybody.

@@ -6,8 +6,10 @@ them. Every write goes in the order of its key.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, get_type_hints
+
+import msgspec
 
 from sync.mirror_rows import (
     ChildRow,
@@ -15,19 +17,24 @@ from sync.mirror_rows import (
     InvoiceLineRow,
     InvoiceRow,
     Kind,
+    Metadata,
     PriceRow,
     ProductRow,
     Row,
     SubscriptionItemRow,
     SubscriptionRow,
 )
-from sync.store.db import Connection
+from sync.store.db import Connection, Record
 
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Metadata)
+
+# Metadata travels as text and is jsonb only in the table: a tenth of the time of our jsonb codec.
 _SQL_TYPES: Final[Mapping[object, str]] = {
     str: "text",
     int: "bigint",
     bool: "boolean",
-    dict[str, str]: "jsonb",
+    Metadata: "text",
     str | None: "text",
     int | None: "bigint",
     bool | None: "boolean",
@@ -39,10 +46,20 @@ def _arrays(row_type: type) -> str:
     return ", ".join(f"${n}::{_SQL_TYPES[hint]}[]" for n, hint in enumerate(hints.values(), 1))
 
 
+def _json_names(row_type: type) -> set[str]:
+    return {name for name, hint in get_type_hints(row_type).items() if hint == Metadata}
+
+
+def _as(row_type: type, json_type: str) -> str:
+    """The names of the columns, those with JSON cast to this type."""
+    json = _json_names(row_type)
+    return ", ".join(f"{name}::{json_type}" if name in json else name for name in get_type_hints(row_type))
+
+
 def _insert(table: str, row_type: type, order: str) -> str:
     names = ", ".join(get_type_hints(row_type))
     return (
-        f"INSERT INTO {table} ({names})\nSELECT {names}\n"
+        f"INSERT INTO {table} ({names})\nSELECT {_as(row_type, 'jsonb')}\n"
         f"  FROM unnest({_arrays(row_type)})\n       AS given ({names})\n ORDER BY {order}"
     )
 
@@ -57,8 +74,7 @@ def _upsert(table: str, row_type: type) -> str:
 
 
 def _select(table: str, row_type: type, key: str, order: str) -> str:
-    names = ", ".join(get_type_hints(row_type))
-    return f"SELECT {names} FROM {table} WHERE {key} = ANY($1::text[]) ORDER BY {order}"
+    return f"SELECT {_as(row_type, 'text')} FROM {table} WHERE {key} = ANY($1::text[]) ORDER BY {order}"
 
 
 _ROWS: Final[Mapping[Kind, tuple[str, type[Row]]]] = {
@@ -96,17 +112,17 @@ INSERT_CHILDREN: Final = {
 
 async def load_rows(conn: Connection, kind: Kind, ids: Collection[str]) -> dict[str, Row]:
     """The rows that exist, by id."""
-    make: Any = _ROWS[kind][1]
-    return {record["id"]: make(*record) for record in await conn.fetch(SELECT_ROWS[kind], list(ids))}
+    make = _maker(_ROWS[kind][1])
+    return {record["id"]: make(record) for record in await conn.fetch(SELECT_ROWS[kind], list(ids))}
 
 
 async def load_children(conn: Connection, kind: Kind, ids: Collection[str]) -> dict[str, list[ChildRow]]:
     """The children of these objects, by the parent's id, in Stripe's order; empty for kinds without."""
     found: dict[str, list[ChildRow]] = {}
     if kind in _CHILDREN:
-        make: Any = _CHILDREN[kind][1]
+        make = _maker(_CHILDREN[kind][1])
         for record in await conn.fetch(SELECT_CHILDREN[kind], list(ids)):
-            found.setdefault(record[0], []).append(make(*record))
+            found.setdefault(record[0], []).append(make(record))
     return found
 
 
@@ -126,8 +142,27 @@ async def replace_children(
         await conn.execute(INSERT_CHILDREN[kind], *_columns(children))
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[Any]]:
-    return map(list, zip(*rows, strict=True))
+def _maker(row_type: Any) -> Callable[[Record], Any]:
+    """A function from a record to a row."""
+    places = [row_type._fields.index(name) for name in _json_names(row_type)]
+
+    def make(record: Record) -> Any:
+        values = list(record)
+        for place in places:
+            values[place] = _DECODER.decode(values[place])
+        return row_type._make(values)
+
+    return make
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterable[list[Any]]:
+    """The rows turned into arrays, one for each column."""
+    for column in zip(*rows, strict=True):
+        yield [_encoded(value) for value in column] if isinstance(column[0], dict) else list(column)
+
+
+def _encoded(metadata: Metadata) -> str:
+    return _ENCODER.encode(metadata).decode() if metadata else "{}"
 
 
 def statements() -> list[str]:

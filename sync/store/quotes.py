@@ -11,11 +11,15 @@ from sync.store.db import Executor
 
 @dataclass(frozen=True, slots=True)
 class QuoteRow:
-    """One row of table quote, by column. `stripe_params` is the very body that apply will send."""
+    """One row of table quote, by column.
+
+    `wish` is what was asked for, the named fields only; `stripe_params` the very body that apply will send.
+    """
 
     id: str
     account_id: str
     actor_id: str
+    wish: dict[str, Any]
     current_terms: dict[str, Any] | None
     now_terms: dict[str, Any] | None
     renewal_terms: dict[str, Any] | None

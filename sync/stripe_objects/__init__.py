@@ -19,6 +19,10 @@ from sync.stripe_objects.catalog import (
     Product,
     Recurring,
 )
+from sync.stripe_objects.corrections import (
+    Charge,
+    InvoiceItem,
+)
 from sync.stripe_objects.customer import (
     Customer,
     InvoiceSettings,
@@ -48,6 +52,7 @@ from sync.stripe_objects.invoice import (
     SubscriptionItemParent,
     SubscriptionParent,
     TaxAmount,
+    exclusive_minor,
 )
 from sync.stripe_objects.subscription import (
     AutomaticTax,
@@ -61,12 +66,14 @@ from sync.stripe_objects.subscription import (
 __all__ = [
     "AutomaticTax",
     "BillingMode",
+    "Charge",
     "Customer",
     "DiscountAmount",
     "Event",
     "EventData",
     "EventRequest",
     "Invoice",
+    "InvoiceItem",
     "InvoiceItemParent",
     "InvoiceLine",
     "InvoiceLines",
@@ -95,5 +102,6 @@ __all__ = [
     "SubscriptionItems",
     "SubscriptionParent",
     "TaxAmount",
+    "exclusive_minor",
     "ref_id",
 ]

@@ -41,6 +41,11 @@ class TaxAmount(StripeStruct, frozen=True, kw_only=True):
     tax_behavior: str = "exclusive"
 
 
+def exclusive_minor(taxes: list[TaxAmount] | None) -> int:
+    """The tax that comes on top of the amounts; the rest is contained in them."""
+    return sum(tax.amount for tax in taxes or [] if tax.tax_behavior == "exclusive")
+
+
 class DiscountAmount(StripeStruct, frozen=True, kw_only=True):
     amount: int
 
@@ -66,6 +71,20 @@ class InvoiceLine(StripeStruct, frozen=True, kw_only=True):
         return details is not None and details.proration
 
     @property
+    def invoice_item_id(self) -> str | None:
+        """The invoice item that the line bills; previews give none to the lines of their own change."""
+        if self.parent is None:
+            return None
+        details = self.parent.subscription_item_details or self.parent.invoice_item_details
+        return details.invoice_item if details else None
+
+    @property
+    def billed_minor(self) -> int:
+        """What the line adds to the invoice's total: after its discounts, with tax that comes on top."""
+        discounts = sum(part.amount for part in self.discount_amounts or [])
+        return self.amount - discounts + exclusive_minor(self.taxes)
+
+    @property
     def price_id(self) -> str | None:
         details = self.pricing.price_details if self.pricing else None
         return ref_id(details.price) if details else None
@@ -88,6 +107,10 @@ class SubscriptionParent(StripeStruct, frozen=True, kw_only=True):
 
 class InvoiceParent(StripeStruct, frozen=True, kw_only=True):
     subscription_details: SubscriptionParent | None = None
+
+    @property
+    def subscription_id(self) -> str | None:
+        return ref_id(self.subscription_details.subscription) if self.subscription_details else None
 
 
 class StatusTransitions(StripeStruct, frozen=True, kw_only=True):
@@ -112,6 +135,7 @@ class PaymentIntent(StripeStruct, frozen=True, kw_only=True):
 class Payment(StripeStruct, frozen=True, kw_only=True):
     type: str
     payment_intent: str | PaymentIntent | None = None
+    charge: Ref | None = None
 
 
 class InvoicePayment(StripeStruct, frozen=True, kw_only=True):
@@ -136,6 +160,8 @@ class Invoice(StripeStruct, frozen=True, kw_only=True):
     amount_due: int
     amount_paid: int = 0
     amount_remaining: int = 0
+    pre_payment_credit_notes_amount: int = 0
+    post_payment_credit_notes_amount: int = 0
     starting_balance: int = 0
     ending_balance: int | None = None
     billing_reason: str | None = None
@@ -155,5 +181,4 @@ class Invoice(StripeStruct, frozen=True, kw_only=True):
 
     @property
     def subscription_id(self) -> str | None:
-        details = self.parent.subscription_details if self.parent else None
-        return ref_id(details.subscription) if details else None
+        return self.parent.subscription_id if self.parent else None

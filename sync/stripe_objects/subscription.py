@@ -57,6 +57,7 @@ class Subscription(StripeStruct, frozen=True, kw_only=True):
     trial_end: int | None = None
     collection_method: str = "charge_automatically"
     default_payment_method: Ref | None = None
+    default_source: Ref | None = None
     discounts: list[Any] = []
     pause_collection: dict[str, Any] | None = None
     automatic_tax: AutomaticTax = AutomaticTax()
@@ -64,6 +65,11 @@ class Subscription(StripeStruct, frozen=True, kw_only=True):
     created: int = 0
     livemode: bool = False
     test_clock: Ref | None = None
+
+    @property
+    def has_payment_method(self) -> bool:
+        """Whether it has a card of its own, which Stripe charges before the customer's."""
+        return bool(self.default_payment_method or self.default_source)
 
     @property
     def customer_id(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from sync import accounts, catalog_push, changes, quotes
@@ -76,15 +77,29 @@ async def first(acme: Shell, billing: Billing) -> dict[str, Any]:
     """The settled first purchase of `acme`: marketing plus with 3 seats."""
     change = await confirmed(billing)
     await advance(billing, change["id"])
+    # As if the event about it had come: otherwise it is settled after ten seconds.
+    await billing.pool.execute("UPDATE change_leg SET event_seen_at = now()")
+    await advance(billing, change["id"])
     return change
 
 
-def new_account(account_id: str = "acme", card: str = "pm_card_visa") -> NewAccount:
-    """An account whose admin is ada."""
-    return NewAccount(account_id, "ada@acme.example", "Acme", "ada", "ada@acme.example", "en", "usd", None, card)
+def new_account(card: str = "pm_card_visa") -> NewAccount:
+    """The account `acme`, whose admin is ada."""
+    email = "ada@acme.example"
+    return NewAccount("acme", email, "Acme", "ada", email, "en", "usd", None, card)
 
 
 async def confirmed(billing: Billing, wanted: PartialTerms = FIRST) -> dict[str, Any]:
     """A change of `acme` that is confirmed, and that nobody has begun to carry out."""
     quote = await quotes.create(billing, "acme", "ada", wanted)
     return await changes.confirm(billing, quote["id"], "ada", wait_seconds=0)
+
+
+async def fail_at_stripe(twin: RunningTwin, status: int) -> None:
+    """From now on the local Stripe answers everything with this status."""
+    fault = {"path": "/v1/*", "times": -1, "status": status}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{twin.base_url}/_twin/faults", json=fault) as answer,
+    ):
+        assert answer.status == 200, await answer.text()

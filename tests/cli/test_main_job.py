@@ -6,7 +6,8 @@ from tests.cli.shell import Shell
 
 TERMS = ("product=marketing", "tier=plus", "contact_limit=1000", "seats=3", "interval=month")
 SETS = tuple(word for text in TERMS for word in ("--set", text))
-LINK = ("--email", "billing@acme.example", "--name", "Acme", "--admin", "ada", "--payment-method", "pm_card_visa")
+WHO = ("--email", "billing@acme.example", "--name", "Acme", "--admin", "ada")
+LINK = (*WHO, "--payment-method", "pm_card_visa")
 
 
 async def test_quoted_is_charged(shop: Shell) -> None:

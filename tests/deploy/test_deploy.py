@@ -194,7 +194,6 @@ def test_runbook_has_the_form(path: Path) -> None:
     assert not changing or "--dry-run" in changing[0]
 
 
-@pytest.mark.xfail(strict=False, reason="the commands `dead` and `events` are still being written")
 @pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 def test_runbook_commands_exist(path: Path) -> None:
     """Every command works as printed."""

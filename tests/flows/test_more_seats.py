@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from sync import quotes
 from sync.rules.money import minimum_charge_minor
 from sync.rules.proration import prorate
-from tests.flows.world import MARKETING, World
+from sync.rules.terms import PartialTerms
+from tests.flows.world import ADMIN, MARKETING, World
 
 HALF_MONTH = 14 * 86_400
 
@@ -29,6 +33,15 @@ async def test_lines_are_the_prorated_share(mid: World) -> None:
     assert charged >= minimum_charge_minor("usd")
     assert [charged] == [line["amount_minor"] for line in quote["due_today_lines"] if line["amount_minor"]]
     assert charged == quote["due_today"]["amount_minor"]
+
+
+async def test_policy_that_forgets_the_payment_behavior(mid: World) -> None:
+    """A change is never sent in a way that could leave it unpaid: no payment, no change."""
+    rules = tuple(replace(rule, payment_behavior=None) for rule in mid.billing.policy.rules)
+    billing = replace(mid.billing, policy=replace(mid.billing.policy, rules=rules))
+    account = await quotes.require_account(billing, "acme")
+    row = await quotes.make(billing, account, ADMIN, PartialTerms(seats=8))
+    assert "error_if_incomplete" == (row.stripe_params or {})["payment_behavior"]
 
 
 async def test_charge_equals_quote_though_time_passes(mid: World) -> None:

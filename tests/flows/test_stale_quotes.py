@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sync.rules.terms import Terms
 from tests.flows.world import World
+
+MORE_CONTACTS = Terms("marketing", "plus", 2500, 3)
 
 
 @pytest.fixture
@@ -53,6 +56,28 @@ async def test_expired_quote_offers_a_new_one(mid: World) -> None:
     assert (409, "quote_expired") == (said.status, said.body["code"])
     fresh = await mid.confirm(said.body["new_quote"])
     assert 200 == fresh.status
+
+
+async def test_stale_quote_repeats_only_what_was_wished(mid: World) -> None:
+    """The new quote is for the same wish, not for the old value of everything that changed meanwhile."""
+    await mid.sell(MORE_CONTACTS)
+    quote = await mid.quote({"contact_limit": MORE_CONTACTS.contact_limit})
+    assert "settled" == (await mid.change({"seats": 8}))["state"]
+    said = await mid.confirm(quote)
+    assert (409, "quote_stale") == (said.status, said.body["code"])
+    fresh = said.body["new_quote"]
+    assert ([], None) == (fresh["refusals"], fresh["at_renewal"])
+    assert (MORE_CONTACTS.contact_limit, 8) == (fresh["now"]["contact_limit"], fresh["now"]["seats"])
+
+
+async def test_wish_that_makes_no_sense_any_more(mid: World) -> None:
+    """The subscription ended, and "8 seats" is no first purchase: stale, in words, without a new quote."""
+    quote = await mid.quote({"seats": 8})
+    path = f"/v1/subscriptions/{(await mid.subscription())['id']}"
+    await mid.control("POST", "dashboard", {"method": "DELETE", "path": path})
+    said = await mid.confirm(quote)
+    assert (409, "quote_stale") == (said.status, said.body["code"])
+    assert "new_quote" not in said.body
 
 
 async def _changes(world: World) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from sync.store.db import Pool, transaction
 from tests.mirror.builders import VERSION
 
 AT_ONCE = 8
-KINDS = {"customer": Kind.CUSTOMER, "subscription": Kind.SUBSCRIPTION, "invoice": Kind.INVOICE}
+KINDS = {str(kind): kind for kind in Kind}
 
 
 class Free:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
-import pytest
-
-from sync import changes
 from sync.advance import advance
-from tests.flows.world import ADMIN, MARKETING
+from tests.flows.world import ADMIN
 from tests.review.conftest import Hands
-
-
-async def test_account_can_buy_again_after_its_subscription_ended(mid: Hands) -> None:
-    """A quote for a new first purchase is confirmed: the ended subscription must not make it stale."""
-    subscription = (await mid.world.subscription())["id"]
-    await mid.world.control(
-        "POST", "dashboard", {"method": "DELETE", "path": f"/v1/subscriptions/{subscription}"}
-    )
-    quote = await mid.world.quote(MARKETING.to_json())
-    assert [] == quote["refusals"]
-    said = await mid.world.call("POST", f"/v1/quotes/{quote['id']}/confirm?wait=0", {"actor": ADMIN})
-    assert (202, None) == (said.status, said.body.get("code"))
+from worker.twin.door import TWIN
+from worker.twin.idempotency import Stored
 
 
 async def test_account_with_a_refused_card_can_be_created_with_another(hands: Hands) -> None:
@@ -32,7 +20,9 @@ async def test_account_with_a_refused_card_can_be_created_with_another(hands: Ha
         "account_id": "acme", "email": "b@acme.example", "name": "Acme", "locale": "en", "currency": "usd",
         "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"},
     }  # fmt: skip
-    first = await hands.world.call("POST", "/v1/accounts", {**body, "payment_method": "pm_card_chargeDeclined"})
+    first = await hands.world.call(
+        "POST", "/v1/accounts", {**body, "payment_method": "pm_card_chargeDeclined"}
+    )
     assert first.status >= 400
     second = await hands.world.call("POST", "/v1/accounts", {**body, "payment_method": "pm_card_visa"})
     assert 200 == second.status, second.body
@@ -62,36 +52,6 @@ async def test_two_accounts_of_one_customer_are_a_conflict(hands: Hands) -> None
     assert (409, 404) == (said.status, left.status), said.body
 
 
-async def test_quote_of_a_subscription_that_cancels_at_its_end(mid: Hands) -> None:
-    """`cancel_at_period_end` is a quote or a refusal in words, never Stripe's 404."""
-    subscription = (await mid.world.subscription())["id"]
-    await mid.world.stripe("POST", f"/v1/subscriptions/{subscription}", cancel_at_period_end="true")
-    said = await mid.world.call("POST", "/v1/accounts/acme/quotes", {"terms": {"seats": 8}, "actor": ADMIN})
-    assert 200 == said.status, said.body
-
-
-async def test_withdrawal_during_a_look_is_not_forgotten_for_a_minute(mid: Hands) -> None:
-    """Somebody looks at the change when it is withdrawn: the void goes out right after the look."""
-    change = await mid.awaiting({"seats": 8})
-    path = f"/v1/subscriptions/{(await mid.world.subscription())['id']}"
-    await mid.fault(method="GET", path=path, slow_seconds=1.5)
-    looking = asyncio.create_task(advance(mid.world.billing, change["id"]))
-    await asyncio.sleep(0.5)
-    asked = asyncio.create_task(
-        mid.world.call("POST", f"/v1/changes/{change['id']}/withdraw", {"actor": ADMIN})
-    )
-    await asyncio.sleep(0.3)
-    await advance(mid.world.billing, change["id"])  # the job that the withdrawal enqueued: the door is shut
-    await looking
-    due = await mid.world.billing.pool.fetchval(
-        "SELECT ended_at IS NOT NULL OR next_attempt_at <= now() + interval '5 s' FROM change_leg "
-        "WHERE change_id = $1",
-        change["id"],
-    )
-    await asked
-    assert due
-
-
 async def test_refused_void_backs_off(mid: Hands) -> None:
     """Stripe refuses the void (a payment is processing): not every two seconds for a day."""
     await mid.world.card("pm_card_chargeCustomerFail")
@@ -109,26 +69,40 @@ async def test_refused_void_backs_off(mid: Hands) -> None:
     assert waits[-1] > 5 * waits[0], waits
 
 
-async def test_sweep_nudges_a_waiting_change_once(mid: Hands) -> None:
-    """A change that waits for a job slot has its job already; the sweep runs every second."""
-    await mid.confirm(await mid.world.quote({"seats": 8}))
-    count = "SELECT count(*) FROM queue.pgqueuer WHERE entrypoint = 'advance_change' AND status = 'queued'"
-    before = await mid.world.billing.pool.fetchval(count)
-    for _ in range(5):
-        await changes.enqueue_due(mid.world.billing)
-    assert await mid.world.billing.pool.fetchval(count) <= before + 1
+async def test_void_whose_answer_is_a_stored_500_goes_on_under_another_key(mid: Hands) -> None:
+    """Stripe replays the 500 for a day, and the declined invoice stays payable for so long."""
+    await mid.world.card("pm_card_chargeCustomerFail")
+    change = await mid.confirm(await mid.world.quote({"seats": 8}))
+
+    class Same(str):
+        """The request that the key was first used with, whatever it is compared to."""
+
+        def __ne__(self, other: object) -> bool:
+            return False
+
+        __hash__ = str.__hash__
+
+    keys = mid.world.twin.app[TWIN].keys
+    body = b'{"error": {"message": "An unknown error occurred.", "type": "api_error"}}'
+    key = f"change:{change['id']}:now:void:1"
+    keys.stored[key] = Stored(Same(), keys.now(), "req_first", 500, body)
+    for _ in range(4):
+        change = await mid.step(change)
+    invoice = await mid.world.stripe("GET", f"/v1/invoices/{change['now']['stripe_invoice_id']}")
+    assert ("void", "failed") == (invoice["status"], change["state"])
 
 
-async def test_duplicate_jobs_do_not_defeat_the_back_off(mid: Hands) -> None:
-    """A queued duplicate runs right after the attempt that it doubles: the pause must still hold."""
-    quote = await mid.world.quote({"seats": 8})
+async def test_paid_change_that_lags_is_not_voided_in_a_hot_loop(mid: Hands) -> None:
+    """Paid, and the update takes a while to show: look again later, without a pause it is a flood."""
+    change = await mid.awaiting({"seats": 8})
+    invoice = change["now"]["stripe_invoice_id"]
+    await mid.world.control("POST", "dashboard", {"act": "complete_authentication", "invoice": invoice})
     path = f"/v1/subscriptions/{(await mid.world.subscription())['id']}"
-    change = await mid.confirm(quote)
-    await mid.fault(method="POST", path=path, status=500, times=-1)
-    for _ in range(5):
-        await mid.step(change)
-    assert 1 == len([each for each in await mid.requests("POST", path) if each["idempotency_key"]
-                     and each["idempotency_key"].startswith("change:" + change["id"])])  # fmt: skip
+    await mid.fault(method="GET", path=path, stale=True, times=-1)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            await advance(mid.world.billing, change["id"])
+    assert len(await mid.requests("POST", "/void")) < 3
 
 
 async def test_limit_of_the_subscription_is_not_hammered(mid: Hands) -> None:
@@ -136,10 +110,16 @@ async def test_limit_of_the_subscription_is_not_hammered(mid: Hands) -> None:
     await mid.world.control("POST", "account", {"enforce_subscription_limits": True})
     subscription = (await mid.world.subscription())["id"]
     item = next(
-        each for each in (await mid.world.subscription())["items"]["data"] if "seats" in each["price"]["lookup_key"]
+        each
+        for each in (await mid.world.subscription())["items"]["data"]
+        if "seats" in each["price"]["lookup_key"]
     )
     for quantity in range(20, 30):
-        edit = {"items[0][id]": item["id"], "items[0][quantity]": quantity, "proration_behavior": "always_invoice"}
+        edit = {
+            "items[0][id]": item["id"],
+            "items[0][quantity]": quantity,
+            "proration_behavior": "always_invoice",
+        }
         await mid.world.stripe("POST", f"/v1/subscriptions/{subscription}", **edit)
     back = {"items[0][id]": item["id"], "items[0][quantity]": item["quantity"], "proration_behavior": "none"}
     await mid.world.stripe("POST", f"/v1/subscriptions/{subscription}", **back)

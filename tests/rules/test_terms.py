@@ -84,6 +84,14 @@ def test_a_wish_keeps_only_what_was_named() -> None:
     assert parse_partial({"seats": 8}) == PartialTerms(seats=8)
 
 
+@pytest.mark.parametrize(
+    "wish", [{}, {"seats": 8}, {"interval": "year", "add_ons": {"sms": 0}}, {"add_ons": {}}]
+)
+def test_a_wish_is_written_as_it_was_read(wish: dict[str, object]) -> None:
+    """Only the named fields, so that the same wish can be repeated later; a 0 still removes an add-on."""
+    assert json.loads(json.dumps(parse_partial(wish).to_json())) == wish
+
+
 def test_a_list_of_add_ons_means_one_each() -> None:
     """The short form of the command line is understood."""
     assert parse_partial({"add_ons": ["sms", "dialer"]}).add_ons == {"sms": 1, "dialer": 1}

@@ -11,7 +11,7 @@ import pytest
 
 import handlers
 import sync.store
-from sync.store import changes
+from sync.store import calls, change_subscriptions, changes
 from sync.store.db import Pool
 
 pytestmark = pytest.mark.pg15
@@ -57,7 +57,14 @@ async def test_server_understands_every_statement(pool: Pool) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "arguments"),
-    [(changes.NUDGE_DUE, [10]), (changes.SELECT_OPEN_LEGS, ["acme"]), (changes.SELECT_PAGE, [10, "acme", None])],
+    [
+        (changes.NUDGE_DUE, [10]),
+        (changes.SELECT_OPEN_LEGS, [["acme"]]),
+        (changes.SELECT_PAGE, [10, "acme", None]),
+        (changes.SELECT_STEPS, [["chg_1"], 200]),
+        (change_subscriptions.SELECT_SUBSCRIPTIONS, [["chg_1"]]),
+        (calls.SELECT_NEWEST, ["acme", "customer"]),
+    ],
 )
 async def test_hot_query_uses_an_index(pool: Pool, sql: str, arguments: list[object]) -> None:
     """With sequential scans made expensive, the plan has none: an index serves the query."""

@@ -1,7 +1,8 @@
 """Prorations to the cent: worked examples of a month and of a year, and what was recorded from real Stripe.
 
 Month: 2026-11-01 to 2026-12-01, 2,592,000 s; the change at 2026-11-16T12:00:00Z leaves 1,252,800 s, at
-12:34:56 1,250,704 s. Year: 2026-03-01 to 2027-03-01, 31,536,000 s; at 2026-11-23T09:00:00Z 8,434,800 s are left.
+12:34:56 1,250,704 s. Year: 2026-03-01 to 2027-03-01, 31,536,000 s; at 2026-11-23T09:00:00Z 8,434,800 s are
+left.
 """
 
 from __future__ import annotations

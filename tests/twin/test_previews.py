@@ -93,6 +93,22 @@ async def test_a_first_purchase_can_be_previewed(api: Api) -> None:
     assert (seen["total"], amounts(seen)) == (10000, [10000])
 
 
+async def test_a_previewed_first_purchase_is_what_is_charged(api: Api) -> None:
+    """What waits on the customer rides on the first invoice, in the preview as in the purchase."""
+    customer = await api.customer(balance=-1500)
+    await api.post("/v1/invoiceitems", {"customer": customer["id"], "amount": 700, "currency": "usd"})
+    details = {"items": [{"price": await api.price(5000), "quantity": 2}]}
+    seen = await api.post(
+        "/v1/invoices/create_preview", {"customer": customer["id"], "subscription_details": details}
+    )
+    made = await api.post(
+        "/v1/subscriptions", {"customer": customer["id"], **details, "expand": ["latest_invoice"]}
+    )
+    charged = made["latest_invoice"]
+    assert amounts(seen) == amounts(charged) == [10000, 700]
+    assert seen["amount_due"] == charged["amount_due"] == 9200
+
+
 @pytest.mark.parametrize(
     "details",
     [

@@ -211,3 +211,25 @@ async def test_stripe_s_limits_can_be_switched_on(api: Api) -> None:
     assert api.headers["Stripe-Rate-Limited-Reason"] == "resource-specific"
     await api.control("account", {"enforce_subscription_limits": False})
     await api.post(f"/v1/subscriptions/{subscription['id']}", params, key="k")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"metadata": {"x" * 41: "1"}},
+        {"metadata": {"x": "1" * 501}},
+        {"default_tax_rates": ["txr_no"]},
+        {"discounts": [{"coupon": "no"}]},
+        {"default_payment_method": "pm_no"},
+        {"cancel_at": NOVEMBER - 1},
+    ],
+    ids=lambda bad: next(iter(bad)),
+)
+async def test_a_bad_field_beside_a_change_stops_all_of_it(api: Api, bad: JSON) -> None:
+    """Nothing is charged when any other parameter of the same request is refused."""
+    subscription = await api.seats()
+    before = await api.ledger()
+    params = {"items": [more(subscription)], "proration_behavior": "always_invoice", **bad}
+    await api.post(f"/v1/subscriptions/{subscription['id']}", params, status=400)
+    assert await api.ledger() == before
+    assert await api.get(f"/v1/subscriptions/{subscription['id']}") == subscription

@@ -30,7 +30,7 @@ def catch_up(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask Stripe which events it has, and store and apply those that never arrived. Safe at any time."""
+    """Fetch and apply the events of Stripe that never arrived. Safe at any time."""
     since_unix = int(since.replace(tzinfo=UTC).timestamp()) if since else None
     found = run_async(_catch_up(settings_for("catch-up"), since_unix))
     start = datetime.fromtimestamp(found.since_unix, UTC).strftime(MOMENTS[-1])

@@ -31,7 +31,7 @@ def list_dead(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the buried events with their age and last error, newest first."""
+    """List the buried events with age and last error, newest first."""
 
     async def read(pool: Pool) -> list[EventSummary]:
         from handlers.inbox import desk

@@ -40,7 +40,7 @@ def create(
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List all keys, revoked ones too; the keys themselves are not stored."""
+    """List all keys, revoked ones too. The keys themselves are not stored."""
     rows = run_async(_list())
     emit_rows([asdict(row) for row in rows], COLUMNS, as_json=as_json)
 

@@ -6,7 +6,8 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from worker.config import Settings
     from worker.demo.story import Outcome
 
+T = TypeVar("T")
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -26,14 +29,14 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(as_json: AsJson = False) -> None:
-    """Tell the main job as a story on an embedded PostgreSQL and a local Stripe; takes half a minute.
+    """Tell the main job as a story, in half a minute. On an embedded PostgreSQL and a local Stripe.
 
     Exits 0 when every check of what it shows holds, else 1. With --json the story goes to stderr and a
     summary of steps and checks to stdout.
     """
     settings = settings_for("demo")
     _warn(settings, "demo")
-    outcome = run_async(_until_interrupted(_demo(settings, as_json=as_json)))
+    outcome = _run(_demo(settings, as_json=as_json))
     if outcome is None:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if as_json:
@@ -52,7 +55,11 @@ async def _demo(settings: Settings, *, as_json: bool) -> Outcome:
         try:
             outcome = await perform(settings, folder.path, screen)
             folder.keep_logs = not outcome.good
-        except (asyncio.CancelledError, BrokenPipeError):
+        except Exception:
+            note(f"prorata: the demonstration's logs are in {folder.path}")
+            raise
+        except BaseException:
+            # Interrupted, or nobody reads on (rich turns a broken pipe into SystemExit): no logs are wanted.
             folder.keep_logs = False
             raise
         finally:
@@ -60,8 +67,19 @@ async def _demo(settings: Settings, *, as_json: bool) -> Outcome:
     return outcome
 
 
-async def _until_interrupted(work: Coroutine[Any, Any, Outcome]) -> Outcome | None:
-    """Run to the end; SIGINT or SIGTERM cancels once, and what was started is stopped. None then."""
+def _run(work: Coroutine[Any, Any, T]) -> T | None:
+    """Run to the end, or until interrupted (None); what did not come up is said in its own words."""
+    from worker.local import LocalError
+
+    try:
+        return run_async(_until_interrupted(work))
+    except LocalError as error:
+        note(f"prorata: {error}")
+        raise typer.Exit(ExitCode.UNEXPECTED) from None
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, T]) -> T | None:
+    """Run to the end; SIGINT, SIGTERM or SIGHUP cancels once, and what was started is stopped. None then."""
     task = asyncio.ensure_future(work)
     interrupted = False
 
@@ -72,7 +90,7 @@ async def _until_interrupted(work: Coroutine[Any, Any, Outcome]) -> Outcome | No
             note("\nstopping everything ...")
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, interrupt)
     try:
         return await task
@@ -83,12 +101,30 @@ async def _until_interrupted(work: Coroutine[Any, Any, Outcome]) -> Outcome | No
 
 
 def up() -> None:
-    """x"""
+    """Run everything on this machine until Ctrl-C. With a local Stripe; what you make is kept."""
+    settings = settings_for("up")
+    _warn(settings, "up")
+    # To be stopped is how this command ends well.
+    _run(_up(settings))
+
+
+async def _up(settings: Settings) -> None:
+    from worker.demo.screen import Screen
+    from worker.up import running, until_one_ends
+    from worker.up_text import welcome
+
+    screen = Screen(sys.stdout)
+    screen.loud(
+        "PRORATA UP: all of it on this machine.", "No real Stripe, NO REAL MONEY: Stripe is a local twin."
+    )
+    async with AsyncExitStack() as stack:
+        screen.line("  starting; the first time, the catalog is pushed too ...", "dim")
+        here = await stack.enter_async_context(running(settings, note))
+        welcome(screen, settings, here)
+        await until_one_ends(here)
 
 
 def _warn(settings: Settings, command: str) -> None:
     """A key of Stripe's in the environment is never used here, and its owner should know."""
     if settings.stripe_api_key is not None:
-        note(
-            f"prorata: STRIPE_API_KEY is set and not used: `prorata {command}` only ever talks to a local Stripe"
-        )
+        note(f"prorata: STRIPE_API_KEY is set and not used: `prorata {command}` has a Stripe of its own")

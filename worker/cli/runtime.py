@@ -69,14 +69,17 @@ async def with_pool(command: str, work: Callable[[Pool], Awaitable[T]]) -> T:
 async def with_billing(command: str, work: Callable[[Billing], Awaitable[T]]) -> T:
     """Run a flow with everything it needs, from the environment."""
     from worker.billing import billing_for
+    from worker.preflight import refuse_other_mode
 
+    settings = settings_for(command)
     opened = billing_for(
-        settings_for(command),
+        settings,
         application_name="prorata-cli",
         connections=4,
         connect_seconds=CONNECT_SECONDS,
     )
     async with opened as billing:
+        await refuse_other_mode(settings, billing)
         return await work(billing)
 
 

@@ -34,16 +34,15 @@ def own_folder(data_dir: Path) -> Iterator[Folder]:
     At the end it is removed; of a run that failed the logs stay.
     """
     _sweep(data_dir)
-    made_parent = not data_dir.exists()
     folder = Folder(_make(data_dir), keep_logs=True)
     (folder.path / OWNER).write_text(str(os.getpid()))
     try:
         yield folder
     finally:
         _remove(folder.path, logs=not folder.keep_logs)
-        if made_parent:
-            with suppress(OSError):
-                data_dir.rmdir()
+        # Only if nothing else is in it.
+        with suppress(OSError):
+            data_dir.rmdir()
 
 
 def _make(data_dir: Path) -> Path:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sync.clock import monotonic
+from sync.states import LegState
 from worker.demo.checks import Check, Checks
-from worker.local_doors import Doors, Said, doors
 from worker.demo.screen import Screen
 from worker.local import Child, Local, LocalError, local
 from worker.local_database import embedded, scratch
+from worker.local_doors import Doors, Said, UnexpectedAnswer, doors
 from worker.migrate import migrate
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "acme"
 ADMIN: Final = "ada"
-# More than any change needs, less than anybody waits.
-SETTLE_SECONDS: Final = 25
-PATIENCE_SECONDS: Final = 10.0
+# The longest that our API waits in one answer.
+WAIT_SECONDS: Final = 30
+# More than anything here needs, even on a machine that has much else to do.
+PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
+MOVING: Final = frozenset({LegState.CONFIRMED, LegState.APPLYING, LegState.APPLIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,21 @@ class Stage:
         """A quote for the account."""
         return await self.doors.post(f"/v1/accounts/{ACCOUNT}/quotes", {"terms": terms, "actor": ADMIN})
 
-    async def confirm(self, quote: dict[str, Any], wait: float = 10) -> Said:
+    async def confirm(self, quote: dict[str, Any], wait: float = WAIT_SECONDS) -> Said:
         """Confirm a quote and wait a little for its outcome."""
         return await self.doors.ask("POST", f"/v1/quotes/{quote['id']}/confirm?wait={wait}", {"actor": ADMIN})
 
     async def settled(self, change: dict[str, Any]) -> dict[str, Any]:
-        """The change once it has come to rest."""
-        return await self.doors.get(f"/v1/changes/{change['id']}?wait={SETTLE_SECONDS}")
+        """The change once it has come to rest. Raises UnexpectedAnswer when it does not."""
+        deadline = monotonic() + PATIENCE_SECONDS
+        while True:
+            found = await self.doors.get(f"/v1/changes/{change['id']}?wait={WAIT_SECONDS}")
+            if found["state"] not in MOVING:
+                return found
+            if not self.work.runs:
+                raise UnexpectedAnswer(f"{self.work.name} ended by itself: {self.work.last_words()}")
+            if monotonic() > deadline:
+                raise UnexpectedAnswer(f"{change['id']} is {found['state']} after {PATIENCE_SECONDS:.0f} s")
 
     async def account(self) -> dict[str, Any]:
         """The account as our API shows it."""
@@ -107,19 +119,20 @@ class Stage:
         """Move Stripe's clock on."""
         await self.doors.control("POST", "clock", {"advance_seconds": days * 86_400})
 
-    async def effects(self, change: dict[str, Any], kind: str) -> int:
-        """How often a change had an effect of this kind, by the local Stripe's own ledger."""
+    async def effects(self, change: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        """What a change did of this kind, by the local Stripe's own ledger."""
         found = await self.doors.control("GET", f"ledger?change_id={change['id']}&kind={kind}")
-        return len(found["data"])
+        return list(found["data"])
 
     async def deliveries(self) -> list[dict[str, Any]]:
         """Every webhook that the local Stripe sent so far, once none is under way."""
-        for _ in range(int(PATIENCE_SECONDS / POLL_SECONDS)):
+        deadline = monotonic() + PATIENCE_SECONDS
+        while True:
             found: list[dict[str, Any]] = (await self.doors.control("GET", "deliveries"))["data"]
-            if all(each["status"] in ("delivered", "dropped") for each in found):
+            at_rest = all(each["status"] in ("delivered", "dropped") for each in found)
+            if at_rest or monotonic() > deadline:
                 return found
             await asyncio.sleep(POLL_SECONDS)
-        return found
 
     # ---- processes
 

@@ -30,7 +30,12 @@ STEPS: Final[tuple[tuple[str, Tell], ...]] = (
     ("A worker is killed between Stripe's answer and our commit", crash.tell),
     ("A lost webhook is found", lost_webhook.tell),
 )
-LAST_TITLE: Final = "The end"
+LAST_TITLE: Final = "The end, and what next"
+NEXT: Final = (
+    ("make up", "keep all of this running, and try `prorata quote` yourself"),
+    ("README.md", '"With a Stripe test account": the same on yours'),
+    ("prorata --help", "every command"),
+)
 
 
 @dataclass(slots=True)
@@ -110,17 +115,28 @@ def _open_curtain(screen: Screen) -> None:
 
 def _close_curtain(screen: Screen, outcome: Outcome, folder: Path) -> None:
     screen.title(len(STEPS) + 1, LAST_TITLE)
-    checks = outcome.checks
-    held = len(checks.all) - len(checks.failed)
+    total, failed = len(outcome.checks.all), len(outcome.checks.failed)
+    seconds = f"{sum(outcome.seconds):.0f} s"
+    if outcome.good:
+        for command, words in NEXT:
+            screen.row(command, words)
+        screen.line()
+        screen.line(f"all {total} checks held, in {seconds}", "bold green")
+        return
     if outcome.error is not None:
         screen.line(f"  FAILED in step {len(outcome.seconds)}: {outcome.error}", "bold red")
-    screen.row("checks", f"{held} of {len(checks.all)} held", "bold green" if outcome.good else "bold red")
-    screen.row("time", f"{sum(outcome.seconds):.0f} s")
-    if not outcome.good:
-        screen.row("logs", str(folder))
-        return
+    for trouble in _troubles(folder):
+        screen.row("logged", trouble)
+    screen.row("logs", str(folder))
     screen.line()
-    screen.line("  What next:")
-    screen.line("    make up           keep all of this running, and try `prorata quote` yourself")
-    screen.line("    README.md         how to run it on a Stripe test account of yours")
-    screen.line("    prorata --help    every command")
+    screen.line(f"only {total - failed} of {total} checks held, in {seconds}", "bold red")
+
+
+def _troubles(folder: Path) -> list[str]:
+    """The last error that each of our processes logged, or died with."""
+    found = []
+    for path in sorted(folder.glob("*.log")):
+        lines = path.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if '"level":"error"' in line or line.startswith("prorata: ")]
+        found += [f"{path.name}: {line}" for line in errors[-1:]]
+    return found

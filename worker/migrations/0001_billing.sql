@@ -41,6 +41,7 @@ CREATE TABLE quote (
     id                        text PRIMARY KEY,
     account_id                text NOT NULL REFERENCES account,
     actor_id                  text NOT NULL,
+    wish                      jsonb NOT NULL CHECK (jsonb_typeof(wish) = 'object'), -- the named fields only
     current_terms             jsonb,
     now_terms                 jsonb,
     renewal_terms             jsonb,

@@ -26,6 +26,7 @@ CREATE TABLE inbox (
 ) PARTITION BY RANGE (created);
 -- The backlog and the dead stay small however long the history grows.
 CREATE INDEX inbox_waiting ON inbox (created, id) WHERE state = 'waiting';
+CREATE INDEX inbox_retry ON inbox (retry_at) WHERE state = 'waiting' AND attempts > 0;
 CREATE INDEX inbox_buried ON inbox (created, id) WHERE state = 'buried';
 CREATE INDEX inbox_object ON inbox (object_id, created) WHERE object_id IS NOT NULL;
 CREATE INDEX inbox_customer ON inbox (customer_id, created) WHERE customer_id IS NOT NULL;

@@ -4,8 +4,7 @@
 stripe costs 0.4 s, reading the one file of a request 1-5 ms. Rules of the derivation:
 - `NotRequired` is optional, everything else required; an object allows no other properties;
 - `Literal` is an enum; the SDK's enums are open (`Literal[...] | str`), so a `str` beside a non-empty
-Literal is
-  dropped, while `""` (unset) is kept;
+  Literal is dropped, while `""` (unset) is kept;
 - request options are a base class and are left out.
 It knows shapes only; semantic rules live with the resources.
 """

@@ -17,10 +17,10 @@ from worker.twin.delivery import MODES
 from worker.twin.door import TWIN
 from worker.twin.errors import ApiError
 from worker.twin.exchange import Twin, run_by_hand
+from worker.twin.resources.corrections import make_dispute
 from worker.twin.resources.invoices import collect_or_raise
 from worker.twin.store import Doc
 
-Control = Callable[[Twin, dict[str, Any]], Any]
 # Convenience names for what Stripe's test cards do, for the act `set_card`.
 GOOD_CARD = cards.GOOD
 
@@ -180,22 +180,7 @@ def set_card(twin: Twin, body: dict[str, Any]) -> Any:
 def dispute(twin: Twin, body: dict[str, Any]) -> Any:
     """The cardholder disputes a charge."""
     charge = twin.world.store.get("charge", body.get("charge", ""), "charge")
-    charge["disputed"] = True
-    made = {
-        "id": twin.world.ids.new("du", 20),
-        "object": "dispute",
-        "amount": charge["amount"],
-        "charge": charge["id"],
-        "created": twin.world.clock.now(),
-        "currency": charge["currency"],
-        "livemode": False,
-        "metadata": {},
-        "payment_intent": charge["payment_intent"],
-        "reason": body.get("reason", "general"),
-        "status": "needs_response",
-    }
-    twin.world.events.emit("charge.dispute.created", made)
-    return made
+    return make_dispute(twin.world, charge, str(body.get("reason", "general")))
 
 
 ACTS: dict[str, Callable[[Twin, dict[str, Any]], Any]] = {

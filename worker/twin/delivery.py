@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections import deque
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from worker.twin.world import World
 MODES = ("normal", "hold", "drop", "duplicate", "shuffle", "delay", "bad_signature", "old_timestamp")
 RESPONSE_SECONDS = 10
 SHUFFLE_SECONDS = 0.2
+LOGGED = 100_000
 
 
 def signature(secret: str, payload: bytes, at: int) -> str:
@@ -45,7 +47,7 @@ class Deliveries:
         self._held: list[Delivery] = []
         self._timer: asyncio.TimerHandle | None = None
         self.mode: dict[str, Any] = {"mode": "normal", "share": 1.0, "delay_seconds": 0.0}
-        self.log: list[Delivery] = []
+        self.log: deque[Delivery] = deque(maxlen=LOGGED)
 
     def take(self) -> None:
         """Send off every event that happened since the last call."""
@@ -112,7 +114,7 @@ class Deliveries:
             event["pending_webhooks"] -= 1
 
     async def _post(self, delivery: Delivery) -> int | str:
-        event = self._world.store["event"].docs[delivery.event]
+        event = self._world.events.shown(self._world.store["event"].docs[delivery.event])
         payload = msgspec.json.format(msgspec.json.encode(event), indent=2)
         secret = self._world.endpoint_secrets[delivery.endpoint]
         at, first = int(time.time()), delivery.tries == 1

@@ -12,10 +12,12 @@ from worker.twin.billing.schedules import HANDLERS as SCHEDULES
 from worker.twin.resources import (
     account,
     catalogue,
+    corrections,
     customers,
     invoices,
     payment_methods,
     payments,
+    portal,
     subscriptions,
 )
 from worker.twin.resources.expansions import included
@@ -33,6 +35,8 @@ HANDLERS: dict[str, Handler] = {
     **SCHEDULES,
     **invoices.HANDLERS,
     **payments.HANDLERS,
+    **corrections.HANDLERS,
+    **portal.HANDLERS,
     **account.HANDLERS,
 }
 DUE_WORK: dict[str, Callable[[World, str, int], None]] = {

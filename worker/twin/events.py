@@ -6,6 +6,7 @@ whole (Stripe API reference, "The Event object").
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -55,20 +56,16 @@ class EventLog:
         self._ids, self._now, self._api_version = ids, now, api_version
         self.request: dict[str, Any] | None = None
         self.pending: list[Doc] = []
-        self.history: dict[str, tuple[bytes, bytes]] = {}  # the state before the last one, for stale reads
-        self._last = b""  # several events in a row often show one state: they share its bytes
+        self._history: dict[str, tuple[bytes, bytes]] = {}
+        self._last = (b"", b"")
 
     def emit(self, kind: str, doc: Doc, previous: dict[str, Any] | None = None) -> None:
         """Record that something happened to `doc`."""
-        raw = _encode(public(doc))
-        if raw == self._last:
-            raw = self._last
-        self._last = raw
+        data = {"object": self._packed(_encode(public(doc)))}
         if "id" in doc:
-            self._remember(doc["id"], raw)
-        data: dict[str, Any] = {"object": msgspec.Raw(raw)}
+            self._remember(doc["id"], data["object"])
         if previous is not None:
-            data["previous_attributes"] = msgspec.Raw(_encode(previous))
+            data["previous_attributes"] = zlib.compress(_encode(previous), 1)
         event = {
             "id": self._ids.new("evt", 20),
             "object": "event",
@@ -83,9 +80,26 @@ class EventLog:
         self._table.add(event)
         self.pending.append(event)
 
-    def _remember(self, object_id: str, raw: bytes) -> None:
-        older, newest = self.history.get(object_id, (raw, raw))
-        self.history[object_id] = (newest if raw != newest else older, raw)
+    def _packed(self, raw: bytes) -> bytes:
+        """Compressed; several events in a row often show one state, and share it."""
+        if raw != self._last[0]:
+            self._last = (raw, zlib.compress(raw, 1))
+        return self._last[1]
+
+    def _remember(self, object_id: str, state: bytes) -> None:
+        older, newest = self._history.get(object_id, (state, state))
+        self._history[object_id] = (newest if state != newest else older, state)
+
+    def earlier_state(self, object_id: str) -> bytes | None:
+        """The JSON of an object before its last event, for stale reads."""
+        found = self._history.get(object_id)
+        return zlib.decompress(found[0]) if found else None
+
+    @staticmethod
+    def shown(event: Doc) -> Doc:
+        """An event as the API shows it: its data is kept compressed, and is not touched on the way."""
+        data = {name: msgspec.Raw(zlib.decompress(packed)) for name, packed in event["data"].items()}
+        return {**event, "data": data}
 
     def updated(self, kind: str, doc: Doc, before: Snapshot) -> bool:
         """Emit an `*.updated` event if anything changed since `before`."""

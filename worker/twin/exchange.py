@@ -147,5 +147,4 @@ def _stale(twin: Twin, request: Request, reply: Reply) -> Reply:
     """A read from a replica that lags: the state before the last one."""
     if len(request.ids) != 1 or request.method != "GET":
         return reply
-    older, _ = twin.world.events.history.get(request.ids[0], (reply.body, b""))
-    return Reply(reply.status, older)
+    return Reply(reply.status, twin.world.events.earlier_state(request.ids[0]) or reply.body)

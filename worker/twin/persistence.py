@@ -5,6 +5,7 @@ Aliases are mended after reading: a subscription's items and their prices are sh
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def load(path: str, world: World, keys: Keys) -> None:
         setattr(world.facts, name, msgspec.convert(state["facts"][name], kind))
     for kind, docs in state["tables"].items():
         for doc in docs:
-            world.store.add(kind, doc)
+            world.store.add(kind, _unpacked(doc) if kind == "event" else doc)
     _mend(world)
     clock = world.clock
     clock.offset, clock.frozen, clock.number = (state["clock"][n] for n in ("offset", "frozen", "number"))
@@ -72,6 +73,12 @@ def load(path: str, world: World, keys: Keys) -> None:
     keys.stored = msgspec.convert(state["keys"], dict[str, Stored])
 
 
+def _unpacked(event: dict[str, Any]) -> dict[str, Any]:
+    """Compressed bytes stand in the file as base64 text."""
+    event["data"] = {name: base64.b64decode(text) for name, text in event["data"].items()}
+    return event
+
+
 def _mend(world: World) -> None:
     items = world.store["subscription_item"].docs
     for subscription in world.store["subscription"].docs.values():
@@ -80,3 +87,6 @@ def _mend(world: World) -> None:
         for item in listed["data"]:
             item["price"] = world.store["price"].docs[item["price"]["id"]]
             item["plan"] = world.facts.prices[item["price"]["id"]].plan
+    for item in world.store["invoiceitem"].docs.values():
+        if item["invoice"] is None:
+            world.waiting.setdefault(item["customer"], {})[item["id"]] = item

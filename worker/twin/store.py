@@ -27,6 +27,8 @@ INDEXED = {
     "payment_intent": ("customer",),
     "charge": ("customer", "payment_intent"),
     "refund": ("charge", "payment_intent"),
+    "credit_note": ("invoice", "customer"),
+    "dispute": ("charge", "payment_intent"),
     "customer_balance_transaction": ("customer",),
     "event": ("type",),
 }

@@ -59,6 +59,7 @@ class World:
         self.account = AccountSettings()
         self.events = EventLog(self.store, self.ids, self.clock.now, contract.api_version())
         self.previews: dict[str, Doc] = {}
+        self.waiting: dict[str, dict[str, Doc]] = {}  # invoice items without an invoice, by customer
         self.portal_sessions: dict[str, str] = {}
         self.deleted_customers: set[str] = set()
         self.endpoint_secrets: dict[str, str] = {}

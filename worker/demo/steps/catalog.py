@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from sync.rules import catalog
-from worker.local_doors import UnexpectedAnswer
 from worker.demo.stage import Stage
+from worker.local_doors import UnexpectedAnswer
 
 COMMAND = ("catalog", "push", "--currency", "usd", "--yes", "--json")
 

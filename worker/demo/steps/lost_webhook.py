@@ -7,8 +7,8 @@ from typing import Any
 
 from sync.store import mirror
 from sync.store.db import create_pool
-from worker.local_doors import UnexpectedAnswer
 from worker.demo.stage import Stage
+from worker.local_doors import UnexpectedAnswer
 
 COMMAND = ("catch-up", "--json")
 FACTS = ("status", "cancel_at_period_end", "cancel_at")
@@ -36,9 +36,8 @@ async def tell(stage: Stage) -> None:
     screen.row("lost webhook", ", ".join(lost), "bold red")
     screen.command("prorata catch-up")
     found = await _catch_up(stage)
-    screen.row(
-        "Stripe lists", f"{found['listed']} events since the last look, {found['missing']} unknown here"
-    )
+    screen.row("Stripe lists", f"{found['listed']} events since {found['since']}")
+    screen.row("unknown here", f"{found['missing']}: stored and applied now")
     aware = await _in_mirror(stage, subscription_id)
     rows = [(name, str(unaware[name]), str(aware[name]), str(at_stripe[name])) for name in FACTS]
     screen.line()

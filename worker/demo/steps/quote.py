@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from worker.demo.stage import Stage
 from worker.demo.telling import show_quote
 
@@ -13,11 +15,12 @@ async def tell(stage: Stage) -> None:
     """More seats, more contacts and an add-on at once, priced to the second."""
     before = await stage.items()
     await stage.pass_days(DAYS)
-    stage.screen.say(
-        f"{DAYS} days later (the local Stripe's clock was moved). Ada wants more of everything, in one go. "
-        "A quote shows every prorated line, in Stripe's own words:"
-    )
     stage.quote = quote = await stage.ask_quote(WISH)
+    left, whole = await _days(stage, quote)
+    stage.screen.say(
+        f"{DAYS} days later (the local Stripe's clock was moved), {left} of the period's {whole} days are "
+        "left. Ada wants more seats, more contacts and an add-on, in one go. Every prorated line is shown:"
+    )
     show_quote(stage, quote)
     stage.check("Prorata's own arithmetic agrees with Stripe's", 0, quote["estimate_difference_minor"])
     stage.check(
@@ -26,3 +29,10 @@ async def tell(stage: Stage) -> None:
         quote["next_invoice"]["amount"],
     )
     stage.check("nothing has happened at Stripe", before, await stage.items())
+
+
+async def _days(stage: Stage, quote: dict[str, Any]) -> tuple[str, str]:
+    """How much of the running period is left at the quote's instant, and how long it is, in days."""
+    item = (await stage.subscription())["items"]["data"][0]
+    start, end = item["current_period_start"], item["current_period_end"]
+    return f"{(end - quote['proration_date']) / 86_400:.4g}", f"{(end - start) / 86_400:.4g}"

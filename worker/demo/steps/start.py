@@ -12,7 +12,7 @@ async def tell(stage: Stage) -> None:
     here, screen = stage.here, stage.screen
     screen.row("PostgreSQL", stage.server)
     screen.row("local Stripe", f"{here.stripe_url}  (prorata twin)")
-    screen.row("our API and webhooks", f"{here.http_url}  (prorata serve)")
+    screen.row("our API", f"{here.http_url}  (prorata serve; webhooks too)")
     screen.row("inbox and jobs", f"process {stage.work.process.pid}  (prorata work)")
     ready = await stage.doors.get("/readyz")
     stage.check("the API says that it is ready", "ok", ready["checks"]["database"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, invoicing, lifecycle, limits, pending, phases, settlement
+from worker.twin.billing import cards, fields, invoicing, lifecycle, limits, pending, phases, settlement
 from worker.twin.billing.applying import enact
 from worker.twin.billing.creation import refuse_if_unpayable
 from worker.twin.billing.lines import Line
@@ -24,6 +24,7 @@ def update(world: World, subscription: Doc, params: dict[str, Any], *, by_schedu
     holds_back = params.get("payment_behavior") == "pending_if_incomplete"
     if holds_back:
         pending.check_parameters(subscription, params)
+    fields.check(world, subscription["customer"], params)
     now = world.now_for(subscription["customer"])
     plan = plan_change(world, subscription, params, now)
     limits.check(world, plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, discounts, fields, invoicing, money, settlement
+from worker.twin.billing import cards, discounts, fields, invoicing, money, phases, settlement
 from worker.twin.billing.applying import apply_target, set_items, watch_renewal
 from worker.twin.billing.calendar import advance
 from worker.twin.billing.lines import Line
@@ -47,11 +47,7 @@ def _billing_mode(subscription: Doc, given: Any, now: int) -> None:
 
 def _first_period(subscription: Doc, targets: list[Target], params: dict[str, Any], now: int) -> None:
     """A trial or an anchor of one's own cuts the first period short."""
-    days, trial_end = params.get("trial_period_days"), params.get("trial_end")
-    end = (
-        now + 86400 * days if days else trial_end if isinstance(trial_end, int) and trial_end > now else None
-    )
-    anchor = params.get("billing_cycle_anchor")
+    end, anchor = _trial_end(params, now), params.get("billing_cycle_anchor")
     if end is not None:
         subscription.update(status="trialing", trial_start=now, trial_end=end)
     elif isinstance(anchor, int):
@@ -63,6 +59,13 @@ def _first_period(subscription: Doc, targets: list[Target], params: dict[str, An
     subscription["billing_cycle_anchor"] = end
     for target in targets:
         target.end = end
+
+
+def _trial_end(params: dict[str, Any], now: int) -> int | None:
+    if params.get("trial_period_days"):
+        return now + 86400 * int(params["trial_period_days"])
+    asked = params.get("trial_end")
+    return asked if isinstance(asked, int) and asked > now else None
 
 
 def _first_line(world: World, plan: Plan, target: Target) -> Line:
@@ -104,6 +107,7 @@ def create(world: World, params: dict[str, Any]) -> Doc:
 def _check(world: World, plan: Plan, customer: Doc, params: dict[str, Any], behavior: str) -> None:
     """Everything that refuses a creation, before anything is written."""
     subscription = plan.subscription
+    fields.check(world, customer["id"], params)
     if behavior == "pending_if_incomplete":
         raise invalid(
             "`pending_if_incomplete` cannot be used when creating a subscription.", "payment_behavior"
@@ -172,8 +176,9 @@ def _first_invoice(world: World, plan: Plan, customer: Doc, behavior: str) -> No
 def give_up(world: World, subscription: Doc) -> None:
     """An incomplete subscription ends: its first invoice was voided, or 23 hours passed."""
     before = snapshot(subscription)
-    subscription["status"] = "incomplete_expired"
-    subscription["ended_at"] = world.now_for(subscription["customer"])
+    now = world.now_for(subscription["customer"])
+    subscription.update(status="incomplete_expired", ended_at=now)
+    phases.abort(world, subscription, now)
     invoice = world.store["invoice"].docs[subscription["latest_invoice"]]
     if invoice["status"] == "open":
         settlement.void(world, invoice)

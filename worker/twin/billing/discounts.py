@@ -58,6 +58,8 @@ def sketch(world: World, given: Any, customer_id: str) -> list[Doc] | None:
     for entry in given or []:
         if "discount" in entry:
             made.append(world.store.get("discount", entry["discount"], "discounts", 400))
+        elif "promotion_code" in entry:
+            raise invalid("Promotion codes are not modelled.", "discounts")
         else:
             coupon = world.store.get("coupon", entry.get("coupon") or "", "discounts", 400)
             made.append(
@@ -81,23 +83,25 @@ def apply(world: World, lines: list[Line], discounts: list[Doc]) -> None:
             line.discount_amounts.append({"amount": off, "discount": discount["id"]})
 
 
+def check_valid(world: World, discount: Doc) -> None:
+    """400 `coupon_expired` for a coupon that was deleted."""
+    if discount["id"] not in world.store["discount"].docs and not coupon_of(world, discount)["valid"]:
+        raise invalid(f"Coupon expired: {discount['source']['coupon']}", "discounts", "coupon_expired")
+
+
 def attach(world: World, given: Any, subscription: Doc | None, customer_id: str) -> list[str]:
     """Make a request's `discounts`: a populated list replaces, an existing discount's id is kept."""
     ids = []
     for entry in given or []:
         if "discount" in entry:
             ids.append(world.store.get("discount", entry["discount"], "discounts", 400)["id"])
-        elif "coupon" in entry:
-            ids.append(_redeem(world, entry["coupon"], subscription, customer_id)["id"])
         else:
-            raise invalid("Promotion codes are not modelled.", "discounts")
+            ids.append(_redeem(world, entry["coupon"], subscription, customer_id)["id"])
     return ids
 
 
 def _redeem(world: World, coupon_id: str, subscription: Doc | None, customer_id: str) -> Doc:
     coupon = world.store.get("coupon", coupon_id, "discounts[0][coupon]", 400)
-    if not coupon["valid"]:
-        raise invalid(f"Coupon expired: {coupon_id}", "discounts", "coupon_expired")
     now = world.now_for(customer_id)
     months = coupon["duration_in_months"] if coupon["duration"] == "repeating" else None
     end = advance(now, "month", months, now) if months else None

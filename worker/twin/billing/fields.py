@@ -32,6 +32,24 @@ def merge_metadata(doc: Doc, given: Any) -> None:
         raise invalid(f"Metadata has up to {MAX_KEYS} keys.", "metadata")
 
 
+def check(world: World, customer_id: str, params: dict[str, Any]) -> None:
+    """Raise whatever `set_fields` and the items would refuse, before anything is written."""
+    for part in [params, *(params.get("items") or [])]:
+        merge_metadata({"metadata": {}}, part.get("metadata"))
+        tax_rates(world, part.get("tax_rates") or part.get("default_tax_rates"))
+        for discount in discounts.sketch(world, part.get("discounts"), customer_id) or []:
+            discounts.check_valid(world, discount)
+    given = params.get("default_payment_method")
+    if given:
+        card = world.store.get("payment_method", given, "default_payment_method", 400)
+        if card["customer"] != customer_id:
+            text = "The customer does not have a payment method with the ID " + given
+            raise invalid(text, "default_payment_method")
+    at = params.get("cancel_at")
+    if isinstance(at, int) and at < world.now_for(customer_id):
+        raise invalid("`cancel_at` must be in the future.", "cancel_at")
+
+
 def set_fields(world: World, subscription: Doc, params: dict[str, Any]) -> None:
     """Write every plain field of an update or a creation."""
     merge_metadata(subscription, params.get("metadata"))
@@ -80,8 +98,6 @@ def set_cancellation(world: World, subscription: Doc, params: dict[str, Any]) ->
         subscription.update(cancel_at=None, cancel_at_period_end=False, canceled_at=None)
         subscription["cancellation_details"]["reason"] = None
         return
-    if int(at) < now:
-        raise invalid("`cancel_at` must be in the future.", "cancel_at")
     subscription.update(cancel_at=int(at), cancel_at_period_end=bool(wanted), canceled_at=now)
     subscription["cancellation_details"]["reason"] = "cancellation_requested"
     world.clock.at(int(at), "cancel", subscription["id"], world.domain_of(subscription["customer"]))

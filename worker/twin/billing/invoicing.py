@@ -20,9 +20,23 @@ from worker.twin.world import World
 
 def pending_items(world: World, customer_id: str, subscription_id: str | None) -> list[Doc]:
     """Invoice items that wait for this subscription's next invoice (or for the customer's), newest first."""
-    items = world.store["invoiceitem"].by("customer", customer_id)
-    waiting = [i for i in items if i["invoice"] is None]
+    waiting = world.waiting.get(customer_id, {}).values()
     return [i for i in reversed(waiting) if _subscription_of(i) in (None, subscription_id)]
+
+
+def add_item(world: World, item: Doc) -> Doc:
+    """Store an invoice item that waits for an invoice."""
+    world.waiting.setdefault(item["customer"], {})[item["id"]] = item
+    world.store.add("invoiceitem", item)
+    world.events.emit("invoiceitem.created", item)
+    return item
+
+
+def drop_item(world: World, item: Doc) -> None:
+    """Delete an invoice item that waits."""
+    del world.waiting[item["customer"]][item["id"]]
+    world.store["invoiceitem"].remove(item["id"])
+    world.events.emit("invoiceitem.deleted", item)
 
 
 def _subscription_of(item: Doc) -> str | None:
@@ -184,8 +198,7 @@ def file_items(world: World, plan: Plan) -> None:
             quantity_decimal=str(line.quantity),
             tax_rates=[world.store["tax_rate"].docs[r] for r in line.tax_rates],
         )
-        line.invoice_item = world.store.add("invoiceitem", item)
-        world.events.emit("invoiceitem.created", item)
+        line.invoice_item = add_item(world, item)
 
 
 def _proration_details(line: Line) -> dict[str, Any] | None:
@@ -203,7 +216,7 @@ def issue(
     world.store.add("invoice", invoice)
     for line, doc in zip(lines, invoice["lines"]["data"], strict=True):
         if line.invoice_item is not None:
-            world.store["invoiceitem"].refile(_taken(line.invoice_item, invoice["id"]), "invoice", None)
+            _take(world, line.invoice_item, invoice["id"])
             _link_debit(world, facts.subscription, line.invoice_item["id"], invoice["id"], doc["id"])
     applied = [world.store["discount"].docs[d] for d in invoice["discounts"]]
     discounts.spend(world, subscription, applied)
@@ -212,9 +225,10 @@ def issue(
     return invoice
 
 
-def _taken(item: Doc, invoice_id: str) -> Doc:
+def _take(world: World, item: Doc, invoice_id: str) -> None:
     item["invoice"] = invoice_id
-    return item
+    del world.waiting[item["customer"]][item["id"]]
+    world.store["invoiceitem"].refile(item, "invoice", None)
 
 
 def _link_debit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, creation, invoicing, pending, settlement
+from worker.twin.billing import cards, creation, invoicing, pending, phases, settlement
 from worker.twin.billing.applying import watch_renewal
 from worker.twin.billing.calendar import advance
 from worker.twin.billing.lines import Line
@@ -16,6 +16,7 @@ from worker.twin.world import World
 
 FINALIZE_AFTER = 3600
 ENDED = ("canceled", "incomplete_expired")
+UNPAID = ("incomplete", "past_due", "unpaid")
 
 
 def renew(world: World, subscription_id: str, due: int) -> None:
@@ -156,12 +157,12 @@ def after_payment(world: World, invoice: Doc) -> None:
     held = world.facts.subscriptions[subscription["id"]].pending
     if held is not None and held.invoice == invoice["id"]:
         pending.apply(world, subscription)
-    if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in (
-        "incomplete",
-        "past_due",
-        "unpaid",
-    ):
-        _set_status(world, subscription, "active")
+    if subscription["latest_invoice"] != invoice["id"] or subscription["status"] not in UNPAID:
+        return
+    if subscription["status"] == "incomplete":
+        origin = world.facts.subscriptions[subscription["id"]].origin
+        world.effect("subscription_activated", subscription, invoice["total"], origin, subscription["id"])
+    _set_status(world, subscription, "active")
 
 
 def after_void(world: World, invoice: Doc) -> None:
@@ -202,6 +203,7 @@ def cancel(
     for invoice in world.store["invoice"].by("subscription", subscription["id"]):
         if invoice["status"] in ("open", "draft"):
             invoice.update(auto_advance=False, next_payment_attempt=None)
+    phases.abort(world, subscription, now)
     world.events.emit("customer.subscription.deleted", subscription)
     world.effect("subscription_canceled", subscription, 0, None, subscription["id"])
 
@@ -219,8 +221,7 @@ def _last_money(world: World, subscription: Doc, params: dict[str, Any], now: in
     waiting = invoicing.pending_items(world, customer["id"], subscription["id"])
     if not params.get("prorate") and not params.get("invoice_now"):
         for item in waiting:
-            world.store["invoiceitem"].remove(item["id"])
-            world.events.emit("invoiceitem.deleted", item)
+            invoicing.drop_item(world, item)
     elif params.get("invoice_now") and waiting:
         lines = [invoicing.line_of_item(world, i) for i in waiting]
         invoice = invoicing.compose(

@@ -64,6 +64,15 @@ def split(world: World, subscription: Doc, now: int) -> None:
     world.events.updated("subscription_schedule.updated", schedule, before)
 
 
+def abort(world: World, subscription: Doc, now: int) -> None:
+    """End the schedule of a subscription that ends: it cannot outlive it."""
+    schedule = world.store["subscription_schedule"].docs.get(subscription["schedule"] or "")
+    subscription["schedule"] = None
+    if schedule is not None and schedule["status"] == "active":
+        schedule.update(status="canceled", canceled_at=now, current_phase=None)
+        world.events.emit("subscription_schedule.aborted", schedule)
+
+
 def from_request(world: World, schedule: Doc, given: list[dict[str, Any]], now: int) -> list[Doc]:
     """The new phases of an update; past ones may be left out, the present one keeps its exact start."""
     if len(given) > MAX_PHASES:

@@ -65,7 +65,7 @@ def plan_change(world: World, subscription: Doc, params: dict[str, Any], now: in
     behavior = params.get("proration_behavior") or "create_prorations"
     at = _moment(world, subscription, params, now)
     plan = Plan(subscription, targets, at, behavior, proration_date=params.get("proration_date"))
-    set_periods(targets, subscription["billing_cycle_anchor"])
+    set_periods(targets, subscription["billing_cycle_anchor"], at)
     _check_intervals(subscription, targets)
     plan.reset = _resets(world, subscription, targets, params)
     if plan.reset:

@@ -70,7 +70,9 @@ def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Do
             "`proration_date` needs an existing subscription.", "subscription_details[proration_date]"
         )
     plan = draft_subscription(world, customer, details, world.preview_ids)
-    return _compose(world, plan.lines, plan.subscription, params)
+    if params.get("preview_mode") == "recurring":
+        return _compose(world, _next_cycle(world, plan), plan.subscription, params)
+    return _compose(world, [*plan.lines, *_waiting(world, plan.subscription)], plan.subscription, params)
 
 
 def _of_existing(world: World, params: dict[str, Any], details: dict[str, Any]) -> Doc:

@@ -29,8 +29,8 @@ def create(world: World, call: Call) -> Doc:
     subscription = world.store.get("subscription", subscription_id, "from_subscription")
     if subscription["schedule"]:
         raise invalid("The subscription is already attached to a schedule.", "from_subscription")
-    if subscription["status"] in lifecycle.ENDED:
-        raise invalid("The subscription has ended.", "from_subscription")
+    if subscription["status"] in (*lifecycle.ENDED, "incomplete"):
+        raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
     now = world.now_for(subscription["customer"])
     schedule = templates.schedule(world.ids.new("sub_sched", 20), now, subscription)
     items = subscription["items"]["data"]
@@ -56,16 +56,14 @@ def update(world: World, call: Call) -> Doc:
     params = call.params
     now = world.now_for(schedule["customer"])
     fresh = phases.from_request(world, schedule, params["phases"], now) if "phases" in params else None
+    merge_metadata({"metadata": {}}, params.get("metadata"))
     before = snapshot(schedule)
-    merge_metadata(schedule, params.get("metadata"))
-    for name in ("end_behavior", "default_settings"):
-        if name in params:
-            schedule[name] = (
-                {**schedule[name], **params[name]} if isinstance(params[name], dict) else params[name]
-            )
     if fresh is not None:
+        _apply_present(world, schedule, fresh, params.get("proration_behavior") or "create_prorations", now)
         schedule["phases"] = fresh
-        _apply_present(world, schedule, params.get("proration_behavior") or "create_prorations", now)
+    merge_metadata(schedule, params.get("metadata"))
+    schedule["end_behavior"] = params.get("end_behavior", schedule["end_behavior"])
+    schedule["default_settings"] = {**schedule["default_settings"], **params.get("default_settings", {})}
     _follow(world, schedule, now)
     world.events.updated("subscription_schedule.updated", schedule, before)
     return schedule
@@ -86,10 +84,10 @@ def _follow(world: World, schedule: Doc, now: int) -> None:
         world.clock.at(present["end_date"], "phase", schedule["id"], world.domain_of(schedule["customer"]))
 
 
-def _apply_present(world: World, schedule: Doc, behavior: str, now: int) -> None:
-    """An update of the present phase changes the subscription now."""
+def _apply_present(world: World, schedule: Doc, fresh: list[Doc], behavior: str, now: int) -> None:
+    """An update of the present phase changes the subscription now; a refusal leaves everything as it was."""
     subscription = world.store["subscription"].docs[schedule["subscription"]]
-    present = phases.present(schedule, now)
+    present = phases.present({"phases": fresh}, now)
     if present is not None:
         _make_items(world, subscription, present, behavior)
 

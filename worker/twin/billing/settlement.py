@@ -41,7 +41,7 @@ def finalize(world: World, invoice: Doc) -> None:
         invoice["due_date"] = now + 86400 * _days_until_due(world, invoice)
     world.events.emit("invoice.finalized", invoice)
     if invoice["amount_due"] == 0:
-        _mark_paid(world, invoice, attempts=0)
+        mark_paid(world, invoice)
     elif invoice["collection_method"] == "charge_automatically":
         _open_intent(world, invoice)
 
@@ -131,11 +131,12 @@ def _succeed(world: World, invoice: Doc, intent: Doc, method: Doc) -> str:
     link.update(status="paid", amount_paid=intent["amount"])
     link["status_transitions"]["paid_at"] = now
     world.events.emit("invoice_payment.paid", link)
-    _mark_paid(world, invoice, attempts=1)
+    mark_paid(world, invoice, attempts=1)
     return PAID
 
 
-def _mark_paid(world: World, invoice: Doc, attempts: int) -> None:
+def mark_paid(world: World, invoice: Doc, attempts: int = 0) -> None:
+    """Nothing is left to collect; `attempts` counts the payment that did it."""
     before = snapshot(invoice)
     facts = world.facts.invoices[invoice["id"]]
     invoice.update(

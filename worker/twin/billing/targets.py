@@ -128,22 +128,31 @@ def _check(targets: list[Target]) -> None:
         raise invalid("The price specified only supports another currency than the subscription's.", "items")
 
 
-def set_periods(targets: list[Target], anchor: int) -> None:
-    """With the anchor unchanged a period keeps its start, and a new item joins the others."""
+def set_periods(targets: list[Target], anchor: int, at: int) -> None:
+    """With the anchor unchanged a period keeps its start, and a new item joins the others.
+
+    An item that goes to a shorter interval gets the period of its own that `at` falls into.
+    """
     running = [t for t in targets if t.item is not None]
     for target in targets:
         if target.item is not None:
             target.start, target.end = target.item["current_period_start"], target.item["current_period_end"]
             recurring = target.item["price"]["recurring"]
             if target.interval != (recurring["interval"], recurring["interval_count"]):
-                target.end = advance(target.start, *target.interval, anchor)
+                _period_around(target, anchor, at)
             continue
         same = next((t for t in running if t.interval == target.interval and not t.deleted), None)
         if same is not None:
             target.start, target.end = same.start, same.end
         else:
             target.start = min(t.start for t in running)
-            target.end = advance(target.start, *target.interval, anchor)
+            _period_around(target, anchor, at)
+
+
+def _period_around(target: Target, anchor: int, at: int) -> None:
+    target.end = advance(target.start, *target.interval, anchor)
+    while target.end <= at:
+        target.start, target.end = target.end, advance(target.end, *target.interval, anchor)
 
 
 def start_periods(targets: list[Target], start: int) -> None:

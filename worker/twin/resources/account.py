@@ -1,4 +1,4 @@
-"""What belongs to the account: events, webhook endpoints, test clocks, portal sessions."""
+"""What belongs to the account: events, webhook endpoints, test clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENT_LIFE_SECONDS = 30 * 86400
 
 def retrieve_event(world: World, call: Call) -> Doc:
     """`GET /v1/events/{id}`: rendered as when it happened."""
-    return world.store.get("event", call.id)
+    return world.events.shown(world.store.get("event", call.id))
 
 
 def find_events(world: World, call: Call) -> Doc:
@@ -51,7 +51,7 @@ def _events(world: World, wanted: dict[str, Any], narrow: dict[str, str], kinds:
         if "delivery_success" in wanted and wanted["delivery_success"] == (event["id"] in world.undelivered):
             continue
         if pages.in_range(event["created"], created):
-            yield event
+            yield world.events.shown(event)
 
 
 def type_matches(kind: str, wanted: str) -> bool:
@@ -185,27 +185,6 @@ def delete_clock(world: World, call: Call) -> Doc:
     return {"id": call.id, "object": "test_helpers.test_clock", "deleted": True}
 
 
-def create_portal_session(world: World, call: Call) -> Doc:
-    """`POST /v1/billing_portal/sessions`: a link, nothing behind it."""
-    customer = world.store.get("customer", call.params.get("customer") or "", "customer")
-    session_id = world.ids.new("bps", 20)
-    world.portal_sessions[session_id] = customer["id"]
-    return {
-        "id": session_id,
-        "object": "billing_portal.session",
-        "configuration": "bpc_twin",
-        "created": world.clock.now(),
-        "customer": customer["id"],
-        "customer_account": None,
-        "flow": call.params.get("flow_data"),
-        "livemode": False,
-        "locale": call.params.get("locale"),
-        "on_behalf_of": None,
-        "return_url": call.params.get("return_url"),
-        "url": f"{world.base_url}/_twin/portal/{session_id}",
-    }
-
-
 HANDLERS = {
     "event_retrieve": retrieve_event,
     "event_list": find_events,
@@ -214,7 +193,6 @@ HANDLERS = {
     "webhook_endpoint_list": find_endpoints,
     "webhook_endpoint_update": update_endpoint,
     "webhook_endpoint_delete": delete_endpoint,
-    "billing_portal.session_create": create_portal_session,
     "test_helpers.test_clock_create": create_clock,
     "test_helpers.test_clock_advance": advance_clock,
     "test_helpers.test_clock_retrieve": retrieve_clock,

@@ -215,9 +215,7 @@ def create_item(world: World, call: Call) -> Doc:
         world.store.get("subscription", given["subscription"], "subscription", 400)
         details = {"subscription": given["subscription"], "subscription_item": None}
         item["parent"] = {"subscription_details": details, "type": "subscription_details"}
-    world.store.add("invoiceitem", item)
-    world.events.emit("invoiceitem.created", item)
-    return item
+    return invoicing.add_item(world, item)
 
 
 def _price_item(world: World, item: Doc, given: dict[str, Any]) -> None:
@@ -262,8 +260,7 @@ def delete_item(world: World, call: Call) -> Doc:
         raise ApiError(
             400, "The invoice item is attached to an invoice and cannot be deleted.", param="invoiceitem"
         )
-    world.store["invoiceitem"].remove(call.id)
-    world.events.emit("invoiceitem.deleted", item)
+    invoicing.drop_item(world, item)
     return {"id": call.id, "object": "invoiceitem", "deleted": True}
 
 

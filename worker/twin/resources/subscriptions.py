@@ -83,7 +83,7 @@ def _has_status(status: str, wanted: str | None) -> bool:
 
 
 def _in_clock(clock: str | None, wanted: dict[str, Any]) -> bool:
-    """Subscriptions on a test clock are listed only by their clock or their customer (Stripe API reference)."""
+    """Subscriptions on a test clock are listed only by their clock or by their customer."""
     if "test_clock" in wanted:
         return bool(clock == wanted["test_clock"])
     return clock is None or "customer" in wanted

@@ -1,0 +1,1 @@
+"""Tests of what runs everything on one machine: `prorata demo`, `prorata up`, `prorata twin`."""
