@@ -18,7 +18,7 @@ from worker.log_cleaning import clean, error_fields, to_json
 
 # stripe writes whole request bodies at DEBUG, aiohttp its frames, asyncpg tracebacks on every reconnect.
 PINNED: Final = {
-    "stripe": logging.INFO,
+    "stripe": logging.WARNING,
     "aiohttp": logging.INFO,
     "aiohttp.access": logging.WARNING,
     "asyncpg": logging.WARNING,

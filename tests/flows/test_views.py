@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sync import accounts, change_views
 from sync.store.db import Pool
-from tests.flows.world import World
+from tests.flows.world import MARKETING, World
 
 
 @dataclass
@@ -83,9 +83,7 @@ async def test_pages_cost_the_same_number_of_queries(world: World) -> None:
     await world.buy()
     for account_id in ("beta", "gamma"):
         await world.account(account_id)
-        await world.change(
-            {"product": "marketing", "tier": "plus", "contact_limit": 1000, "seats": 3}, account_id
-        )
+        await world.change(MARKETING.to_json(), account_id)
     reads = {}
     for limit in (1, 3):
         counting = Counting(world.billing.pool)

@@ -7,49 +7,9 @@ import contextlib
 import time
 
 from sync.advance import advance
-from tests.flows.world import ADMIN
 from tests.review.conftest import Hands
 from worker.twin.door import TWIN
 from worker.twin.idempotency import Stored
-
-
-async def test_account_with_a_refused_card_can_be_created_with_another(hands: Hands) -> None:
-    """The card is refused when the customer is created; the next try with a good one must work."""
-    await hands.world.control("POST", "account", {"refuse_declining_cards_on_attach": True})
-    body = {
-        "account_id": "acme", "email": "b@acme.example", "name": "Acme", "locale": "en", "currency": "usd",
-        "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"},
-    }  # fmt: skip
-    first = await hands.world.call(
-        "POST", "/v1/accounts", {**body, "payment_method": "pm_card_chargeDeclined"}
-    )
-    assert first.status >= 400
-    second = await hands.world.call("POST", "/v1/accounts", {**body, "payment_method": "pm_card_visa"})
-    assert 200 == second.status, second.body
-
-
-async def test_account_creation_survives_a_stored_500(hands: Hands) -> None:
-    """Stripe replays a 500 under the key for a day: read back instead of repeating it."""
-    await hands.fault(method="POST", path="/v1/customers", when="after", status=500)
-    body = {
-        "account_id": "acme", "email": "b@acme.example", "name": "Acme", "locale": "en", "currency": "usd",
-        "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"}, "payment_method": "pm_card_visa",
-    }  # fmt: skip
-    said = [await hands.world.call("POST", "/v1/accounts", body) for _ in range(3)]
-    assert 200 == said[-1].status, said[-1].body
-
-
-async def test_two_accounts_of_one_customer_are_a_conflict(hands: Hands) -> None:
-    """The second link is refused in words, and leaves no half account behind."""
-    await hands.world.account()
-    customer = (await hands.world.view())["stripe_customer_id"]
-    body = {
-        "account_id": "other", "email": "b@acme.example", "name": "Other", "locale": "en", "currency": "usd",
-        "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"}, "stripe_customer_id": customer,
-    }  # fmt: skip
-    said = await hands.world.call("POST", "/v1/accounts", body)
-    left = await hands.world.call("GET", "/v1/accounts/other")
-    assert (409, 404) == (said.status, left.status), said.body
 
 
 async def test_refused_void_backs_off(mid: Hands) -> None:

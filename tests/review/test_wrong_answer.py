@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.flows.world import ADMIN, MARKETING
+from tests.flows.world import ADMIN
 from tests.review.conftest import Hands
 
 
@@ -21,29 +21,3 @@ async def test_demoted_admin_cannot_confirm(mid: Hands) -> None:
     )
     said = await confirming
     assert 403 == said.status, said.body
-
-
-async def test_linked_customer_is_not_sold_a_second_subscription(hands: Hands) -> None:
-    """A linked customer that already pays a subscription of our catalog must be adopted, not sold to again."""
-    await hands.world.sell(MARKETING)
-    made = await hands.world.stripe("POST", "/v1/customers", payment_method="pm_card_visa")
-    customer = made["id"]
-    [method] = (await hands.world.stripe("GET", f"/v1/customers/{customer}/payment_methods"))["data"]
-    default = {"invoice_settings[default_payment_method]": method["id"]}
-    await hands.world.stripe("POST", f"/v1/customers/{customer}", **default)
-    prices = (await hands.world.stripe("GET", "/v1/prices"))["data"]
-    items = {f"items[{place}][price]": price["id"] for place, price in enumerate(prices)}
-    await hands.world.stripe("POST", "/v1/subscriptions", customer=customer, **items)
-    body = {
-        "account_id": "acme", "email": "b@acme.example", "name": "Acme", "locale": "en", "currency": "usd",
-        "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"}, "stripe_customer_id": customer,
-    }  # fmt: skip
-    said = await hands.world.call("POST", "/v1/accounts", body)
-    if said.status != 200:
-        return
-    quote = await hands.world.quote(MARKETING.to_json())
-    if quote["refusals"]:
-        return
-    await hands.step(await hands.confirm(quote))
-    alive = (await hands.world.stripe("GET", "/v1/subscriptions", customer=customer, status="active"))["data"]
-    assert 1 == len(alive)
