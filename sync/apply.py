@@ -66,7 +66,7 @@ async def send(work: Work, call: StoredCall) -> float:
         failpoints.reach(Failpoint.SEND_BEFORE_COMMIT)
     failpoints.reach(Failpoint.SEND_BEFORE_CALL)
     try:
-        answer = await work.billing.gateway.send(call, work.may_send)
+        answer = await work.billing.gateway.send(call, work.may_charge)
     except StripeCallFailed as error:
         return await _without_answer(work, call, error.failure)
     failpoints.reach(Failpoint.SEND_AFTER_CALL)

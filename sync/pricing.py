@@ -133,8 +133,8 @@ def _line(
 
 def _kind(line: InvoiceLine, proration_unix: int | None, waiting: Collection[str]) -> str:
     """`pending` is an older item that rides along; the others belong to this change."""
-    is_later = proration_unix is not None and line.period.start != proration_unix
-    if is_later or line.invoice_item_id in waiting:
+    is_of_another_time = proration_unix is not None and line.period.start != proration_unix
+    if is_of_another_time or line.invoice_item_id in waiting:
         return "pending"
     return "credit" if line.amount < 0 else "charge"
 

@@ -15,7 +15,6 @@ from typing import Any
 import asyncpg
 import structlog
 
-from sync import clock
 from sync.billing import Billing
 from sync.errors import Code, Conflict
 from sync.states import ENDED, Leg, LegState, may_move
@@ -55,15 +54,14 @@ class Work:
     account: AccountRow
     quote: QuoteRow
     leg: LegRow
-    held_until: float
 
-    def is_held(self) -> bool:
-        """Whether the lease is surely still ours, by our own stopwatch: it began before the row's."""
-        return clock.monotonic() < self.held_until
+    async def is_held(self) -> bool:
+        """Asked right before a call leaves: the lease is still ours, and now for its whole length."""
+        return await store.renew(self.billing.pool, self.leg)
 
-    def may_send(self) -> bool:
-        """Asked right before the call leaves: never without the lease, never after the deadline."""
-        return self.is_held() and clock.wall() < self.leg.apply_deadline_at
+    async def may_charge(self) -> bool:
+        """The same for a call that charges: never after the deadline, however long it was held up."""
+        return await store.renew(self.billing.pool, self.leg, before_deadline=True)
 
     @property
     def change_id(self) -> str:
@@ -94,7 +92,6 @@ class Work:
 @asynccontextmanager
 async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
     """Hold the now-leg of a change; None when it has ended or somebody else works on it."""
-    began = clock.monotonic()
     leg = await store.lease(billing.pool, change_id, Leg.NOW)
     if leg is None:
         yield None
@@ -104,7 +101,7 @@ async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
     account = await get_account(billing.pool, leg.account_id)
     if change is None or quote is None or account is None:
         raise AssertionError("foreign keys keep a leg's change, quote and account")
-    work = Work(billing, account, quote, leg, began + store.LEASE_SECONDS)
+    work = Work(billing, account, quote, leg)
     renewing = asyncio.create_task(_renew(work))
     try:
         yield work
@@ -115,15 +112,11 @@ async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
 
 
 async def _renew(work: Work) -> None:
-    """Keep the lease while the work lasts; a database that is away costs it, and `is_held` then says so."""
+    """Keep the lease while the work lasts. Once it is lost, every move and every send of ours fails."""
     while True:
         await asyncio.sleep(RENEW_SECONDS)
-        began = clock.monotonic()
         try:
             if not await store.renew(work.billing.pool, work.leg):
-                work.held_until = began
                 return
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=str(classify(error)))
-            continue
-        work.held_until = began + store.LEASE_SECONDS

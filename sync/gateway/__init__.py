@@ -6,7 +6,7 @@ neither invents keys nor repeats a write whose outcome is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import msgspec
 import stripe
 
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
-from sync.gateway.transport import Answer, Budget, Call, Transport
+from sync.gateway.transport import Answer, Budget, Call, StillWanted, Transport
 from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Price, Product, Subscription
 
 __all__ = [
@@ -101,7 +101,7 @@ class Gateway:
 
     # ---- writes
 
-    async def send(self, call: StoredCall, still_wanted: Callable[[], bool] = lambda: True) -> Answer:
+    async def send(self, call: StoredCall, still_wanted: StillWanted | None = None) -> Answer:
         """Send a stored write once (or again, where Stripe did not begin to execute it).
 
         `still_wanted` is asked right before each send; once it says no, the failure's verdict is REPEAT.

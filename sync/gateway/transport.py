@@ -5,7 +5,7 @@ This is the only place that retries. The SDK's own retries are off, because two 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -31,6 +31,11 @@ log = structlog.get_logger()
 WRITE_TIMEOUT_SECONDS = 60.0
 READ_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 5
+
+
+StillWanted = Callable[[], Awaitable[bool]]
+# The code of a write that was held up for so long that it must not leave any more.
+HELD_UP = "held_up"
 
 
 class Budget(Protocol):
@@ -66,7 +71,7 @@ class Call:
     params: dict[str, Any]
     key: str | None = None
     urgent: bool = True
-    still_wanted: Callable[[], bool] = lambda: True
+    still_wanted: StillWanted | None = None
 
 
 class Transport:
@@ -112,8 +117,8 @@ class Transport:
         started = clock.monotonic()
         await self._budget.take(urgent=call.urgent)
         telemetry.STRIPE_RATE_WAIT_SECONDS.observe(clock.monotonic() - started)
-        if not call.still_wanted():
-            failure = Failure(Verdict.REPEAT, "it was held up for too long before it was sent.")
+        if call.still_wanted is not None and not await call.still_wanted():
+            failure = Failure(Verdict.REPEAT, "it was held up for too long and did not leave.", code=HELD_UP)
             raise StripeCallFailed(failure, call.operation)
         sent_unix, started = self.stripe_now(), clock.monotonic()
         try:
@@ -167,9 +172,7 @@ class Transport:
 
 def _worth_repeating(call: Call, error: BaseException) -> bool:
     """Reads may be repeated freely; a write only while Stripe says that it did not begin to execute."""
-    if not isinstance(error, StripeCallFailed):
-        return False
-    if not call.still_wanted():
+    if not isinstance(error, StripeCallFailed) or error.failure.code == HELD_UP:
         return False
     repeatable = (
         (Verdict.REPEAT, Verdict.BUSY, Verdict.UNKNOWN)

@@ -90,7 +90,8 @@ RETURNING {_LEG}
 """
 RENEW_LEASE = f"""
 UPDATE change_leg SET leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
- WHERE change_id = $1 AND leg = $2 AND fence = $3
+ WHERE change_id = $1 AND leg = $2 AND fence = $3 AND ended_at IS NULL
+   AND (NOT $4 OR apply_deadline_at > clock_timestamp())
 """
 FREE_LEASE = """
 UPDATE change_leg
@@ -243,9 +244,10 @@ async def lease(conn: Executor, change_id: str, name: str) -> LegRow | None:
     return LegRow(**dict(row)) if row else None
 
 
-async def renew(conn: Executor, held: LegRow) -> bool:
-    """False once the lease was lost."""
-    return bool((await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence)).endswith(" 1"))
+async def renew(conn: Executor, held: LegRow, *, before_deadline: bool = False) -> bool:
+    """False once the lease was lost, or, where asked, once the deadline for applying has passed."""
+    done = await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence, before_deadline)
+    return done.endswith(" 1")
 
 
 async def free(conn: Executor, held: LegRow, retry_after_seconds: float) -> int | None:

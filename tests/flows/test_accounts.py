@@ -64,11 +64,11 @@ async def test_refused_data_can_be_corrected(world: World) -> None:
 
 
 async def test_denied_key_is_not_a_no(world: World) -> None:
-    """Our key was wrong and nothing was executed: the account's data stay, and a repeat goes on."""
+    """Our key was wrong and nothing was executed: the account's data stay, and another card may follow."""
     await fail_creation(world, status=401)
-    first = await create(world)
+    first = await create(world, payment_method="pm_card_visa")
     other = await create(world, email="other@acme.example")
-    second = await create(world)
+    second = await create(world, payment_method="pm_card_mastercard")
     assert (503, 409, 200) == (first.status, other.status, second.status), second.body
 
 
@@ -85,12 +85,13 @@ async def test_account_creation_survives_a_stored_500(world: World) -> None:
 
 async def test_customer_of_a_lost_answer_is_found(world: World) -> None:
     """The customer is found by its address and its mark; another customer of that address is not it."""
-    await world.stripe("POST", "/v1/customers", email="b@acme.example")
     await fail_creation(world, when="after", reset=True)
-    first, second = await create(world), await create(world)
-    marks = [each["metadata"].get("prorata_account") for each in await customers(world)]
+    first = await create(world)
+    await world.stripe("POST", "/v1/customers", email="b@acme.example")
+    second = await create(world)
+    _, ours = await customers(world)
     assert (503, 200) == (first.status, second.status), second.body
-    assert ["acme", None] == marks
+    assert ours["id"] == second.body["stripe_customer_id"]
 
 
 async def test_another_card_after_a_lost_answer_is_not_ignored(world: World) -> None:
@@ -107,6 +108,15 @@ async def test_two_requests_at_once_make_one_customer(world: World) -> None:
     await fail_creation(world, slow_seconds=0.3, when="before")
     said = await asyncio.gather(create(world), create(world))
     assert [200, 200] == [each.status for each in said], [each.body for each in said]
+    assert 1 == len(await customers(world))
+
+
+async def test_another_card_waits_for_the_one_under_way(world: World) -> None:
+    """Two cards at once: one is used, the other one's request is told to come back."""
+    await fail_creation(world, slow_seconds=1.0, when="before")
+    cards = ("pm_card_visa", "pm_card_mastercard")
+    said = await asyncio.gather(*(create(world, payment_method=card) for card in cards))
+    assert [200, 504] == sorted(each.status for each in said), [each.body for each in said]
     assert 1 == len(await customers(world))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from sync.advance import advance
+from tests.faults.hands import Hands
 from tests.flows.world import MARKETING
-from tests.review.conftest import Hands
 
 
 async def test_garbled_success_is_an_unknown_outcome(mid: Hands) -> None:
@@ -20,7 +20,7 @@ async def test_garbled_success_is_an_unknown_outcome(mid: Hands) -> None:
 
 
 async def test_body_of_a_garbled_answer_is_never_stored(mid: Hands) -> None:
-    """S20: bodies of Stripe's answers do not belong into steps and details."""
+    """Bodies of Stripe's answers do not belong into steps and details."""
     quote = await mid.world.quote({"seats": 8})
     path = f"/v1/subscriptions/{(await mid.world.subscription())['id']}"
     await mid.fault(method="POST", path=path, when="after", garbage=True, status=502)
@@ -107,33 +107,24 @@ async def test_item_added_after_the_confirm_is_not_charged_with_it(mid: Hands) -
 
 
 async def test_call_that_left_late_does_not_charge_an_expired_change(mid: Hands) -> None:
-    """A process is held up between its commit and the wire (a stopped machine, an empty rate budget).
+    """A process is held up between its commit and the wire, by a stopped machine or an empty rate budget.
 
     Its lease is lost, the deadline passes, two clean reads later the change has expired: then it goes on.
     """
-    pool, transport = mid.world.billing.pool, mid.world.billing.gateway._transport
-    go_on, waits = asyncio.Event(), asyncio.Event()
+    pool = mid.world.billing.pool
     change = await mid.confirm(await mid.world.quote({"seats": 8}))
-    plain, taken = transport._budget, 0
-
-    class HeldUp:
-        async def take(self, *, urgent: bool) -> None:
-            nonlocal taken
-            taken += 1
-            if taken == 3:  # customer, subscription, then the write
-                waits.set()
-                await go_on.wait()
-            await plain.take(urgent=urgent)
-
-    transport._budget = HeldUp()
+    held_up = mid.hold_up_write()
     late = asyncio.create_task(advance(mid.world.billing, change["id"]))
-    await waits.wait()
+    await held_up.reached.wait()
+    # Whoever takes over is not held up.
+    mid.world.billing.gateway._transport._budget = held_up.plain
     where = "WHERE change_id = $1"
-    lost = f"UPDATE change_leg SET leased_until = '-infinity', apply_deadline_at = now() - interval '1 s' {where}"
-    await pool.execute(lost, change["id"])
+    passed = "UPDATE change_leg SET leased_until = '-infinity', apply_deadline_at = now() - interval '1 s'"
+    await pool.execute(f"{passed} {where}", change["id"])
     await mid.step(change)
-    await pool.execute(f"UPDATE change_leg SET clean_read_at = now() - interval '70 s' {where}", change["id"])
+    waited = "UPDATE change_leg SET clean_read_at = now() - interval '70 s'"
+    await pool.execute(f"{waited} {where}", change["id"])
     assert "expired" == (await mid.step(change))["state"]
-    go_on.set()
+    held_up.go_on.set()
     await late
     assert 0 == await mid.charged(change)

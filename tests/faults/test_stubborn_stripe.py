@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from sync.advance import advance
-from tests.review.conftest import Hands
+from tests.faults.hands import Hands
 from worker.twin.door import TWIN
 from worker.twin.idempotency import Stored
 

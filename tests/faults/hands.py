@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from sync.advance import advance
-from tests.flows.world import ADMIN, MARKETING, World, whole_world
+from sync.gateway import Answer, StoredCall
+from sync.gateway.transport import StillWanted, Transport
+from tests.flows.world import ADMIN, MARKETING, World
 
 HALF_MONTH = 14 * 86_400
+READS_AT_MOST = 1_000
+
+
+class HeldUp:
+    """A rate budget that keeps calls waiting after the first few: `reached` tells that one waits."""
+
+    def __init__(self, transport: Transport, granted_first: int) -> None:
+        self.plain, self.left = transport._budget, granted_first
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        transport._budget = self
+
+    async def take(self, *, urgent: bool) -> None:
+        """Grant the first ones at once, the others only once `go_on` is set."""
+        self.left -= 1
+        if self.left < 0:
+            self.reached.set()
+            await self.go_on.wait()
+        await self.plain.take(urgent=urgent)
 
 
 @dataclass(slots=True)
@@ -61,6 +79,22 @@ class Hands:
         """How much the twin's ledger says was taken for it."""
         return sum(entry["amount_minor"] for entry in await self.world.effects(change["id"], "charge"))
 
+    def hold_up(self) -> HeldUp:
+        """Let every call to Stripe wait from now on."""
+        return HeldUp(self.world.billing.gateway._transport, 0)
+
+    def hold_up_write(self) -> HeldUp:
+        """Let the next write wait, right before it would leave; reads go on."""
+        gateway = self.world.billing.gateway
+        held, plain = HeldUp(gateway._transport, READS_AT_MOST), gateway.send
+
+        async def send(call: StoredCall, still_wanted: StillWanted | None = None) -> Answer:
+            held.left = 0
+            return await plain(call, still_wanted)
+
+        gateway.send = send  # type: ignore[method-assign]
+        return held
+
     async def fault(self, **fault: Any) -> None:
         await self.world.control("POST", "faults", fault)
 
@@ -68,17 +102,3 @@ class Hands:
         """What the twin was asked, oldest first."""
         state = await self.world.control("GET", "state")
         return [each for each in state["requests"] if each["method"] == method and part in each["path"]]
-
-
-@pytest.fixture
-async def hands(database_url: str) -> AsyncIterator[Hands]:
-    async with whole_world(database_url, work=False) as world:
-        yield Hands(world)
-
-
-@pytest.fixture
-async def mid(hands: Hands) -> Hands:
-    """In the middle of a paid month."""
-    await hands.buy()
-    await hands.world.pass_time(HALF_MONTH)
-    return hands
