@@ -16,7 +16,8 @@ from structlog.typing import Processor
 
 from worker.log_cleaning import clean, error_fields, to_json
 
-# stripe writes whole request bodies at DEBUG, aiohttp its frames, asyncpg tracebacks on every reconnect.
+# stripe writes whole request bodies at DEBUG and every request at INFO, beside our own line about it;
+# aiohttp writes its frames, asyncpg tracebacks on every reconnect.
 PINNED: Final = {
     "stripe": logging.WARNING,
     "aiohttp": logging.INFO,

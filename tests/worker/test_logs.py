@@ -65,7 +65,7 @@ def test_bound_context_is_on_every_line(lines: Lines) -> None:
 
 def test_libraries_use_the_same_door(lines: Lines) -> None:
     """A line of the standard library becomes an event with its text as a field."""
-    logging.getLogger("stripe").info("message %s", "sk_test_abc")
+    logging.getLogger("stripe").warning("message %s", "sk_test_abc")
 
     assert lines.last["event"] == "stripe.logged"
     assert lines.last["text"] == "message sk_test_[hidden]"
