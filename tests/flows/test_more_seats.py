@@ -9,6 +9,7 @@ import pytest
 from sync import quotes
 from sync.rules.money import minimum_charge_minor
 from sync.rules.proration import prorate
+from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms
 from tests.flows.world import ADMIN, MARKETING, World
 
@@ -92,6 +93,6 @@ async def test_fewer_seats_are_not_sold_here(mid: World) -> None:
     assert quote["due_today"] is None
 
 
-def _seat_slot(world: World):  # type: ignore[no-untyped-def]
+def _seat_slot(world: World) -> Slot:
     slots = world.billing.catalog.items_for(MARKETING, "usd")
     return next(slot for slot in slots if slot.role == "seats")

@@ -1,4 +1,4 @@
-"""The request contract (decision D30): JSON schemas derived at run time from the SDK's parameter types.
+"""The request contract: JSON schemas derived at run time from the SDK's parameter types.
 
 `stripe.params` holds one TypedDict per request. They are read as source text, not imported: importing all of
 stripe costs 0.4 s, reading the one file of a request 1-5 ms. Rules of the derivation:

@@ -1,4 +1,4 @@
-"""Faults on request: the next calls to a path fail before or after their effect (decision D29).
+"""Faults on request: the next calls to a path fail before or after their effect.
 
 One fault: `{method, path, times, when, share, slow_seconds, status | timeout | reset | garbage | stale,
 code}`. `path` may hold `*`; without one it is a prefix that ends at a segment. `before`: the request leaves

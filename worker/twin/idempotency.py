@@ -6,7 +6,7 @@
 | in use          | any             | 409 `idempotency_key_in_use`                                  |
 | stored          | the same        | the stored status and body, `Idempotent-Replayed: true`       |
 | stored          | another         | 400 `idempotency_error`                                       |
-| older than 24 h | any             | executed anew (the age is wall time, decision D7)             |
+| older than 24 h | any             | executed anew (the age is wall time)                          |
 Not stored: 401, 429, and parameter errors found before execution.
 """
 

@@ -1,4 +1,4 @@
-"""The twin's own book of effects: the oracle of "exactly once" (decision D29).
+"""The twin's own book of effects: the oracle of "exactly once".
 
 One entry for each effect on a subscription, an invoice or money, with the idempotency key and the change id
 that caused it. It is written where the effect happens and read by tests only.

@@ -73,7 +73,7 @@ class World:
         return self.store["customer"].docs[customer_id]["test_clock"] or ""
 
     def now_for(self, customer_id: str) -> int:
-        """The customer's billing time (decision D7): its test clock's frozen time, else the twin's."""
+        """The customer's billing time: its test clock's frozen time, else the twin's."""
         return self.clock.now(self.domain_of(customer_id))
 
     def run_due(self, domain: str = "") -> int:
