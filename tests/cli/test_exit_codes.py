@@ -172,11 +172,19 @@ async def test_9_when_nobody_does_the_work(acme: Shell, billing: Billing) -> Non
     assert (said.code, said.data["state"]) == (9, "confirmed")
 
 
+WAITS = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'prorata-cli'
+"""
+
+
 async def test_130_for_ctrl_c(acme: Shell, billing: Billing) -> None:
     """An interrupted wait ends at once, without a traceback."""
     change = await confirmed(billing)
     process = await acme.start("changes", "show", change["id"], "--wait", "60")
-    await asyncio.sleep(2)
+    # Once it is connected, its own handler is in place; while it still imports, Python's would be.
+    while not await billing.pool.fetchval(WAITS):  # noqa: ASYNC110  another process: it has no event for us
+        await asyncio.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
 
