@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from worker.config import Settings
 
 T = TypeVar("T")
+CANCEL_AGAIN_SECONDS = 0.2
 
 # These run for long and write a log; for all others it would only stand in a person's way.
 PROCESSES = frozenset({"run", "serve", "work", "twin", "up", "demo"})
@@ -56,8 +58,24 @@ async def pool_for(settings: Settings) -> AsyncIterator[Pool]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end."""
-    return asyncio.run(work)
+    """Run a command's coroutine to its end; Ctrl-C ends it, raised as KeyboardInterrupt."""
+    task = asyncio.run(_interruptible(work))
+    if task.cancelled():
+        raise KeyboardInterrupt
+    return task.result()
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Cancel on SIGINT, again and again: on Python 3.11 one cancellation can get lost inside `wait_for`."""
+    task, interrupted = asyncio.create_task(work), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    waiting = asyncio.create_task(interrupted.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
+    waiting.cancel()
+    return task
 
 
 async def with_pool(command: str, work: Callable[[Pool], Awaitable[T]]) -> T:
