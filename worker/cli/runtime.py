@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,7 +69,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 async def _interruptible(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Cancel on SIGINT, again and again: on Python 3.11 one cancellation can get lost inside `wait_for`."""
     task, interrupted = asyncio.create_task(work), asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    if threading.current_thread() is threading.main_thread():  # no other thread gets signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     waiting = asyncio.create_task(interrupted.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     while not task.done():
