@@ -104,10 +104,12 @@ async def test_requests_are_measured_by_template(toy_client: Client, boss: dict[
 
 async def test_scanners_do_not_make_labels(toy_client: Client) -> None:
     """A thousand unknown addresses and methods are one time series."""
-    await toy_client.request("BREW", "/wp-admin")
-
     labels = {"method": "any", "route": "unmatched", "status": "404"}
-    assert REGISTRY.get_sample_value("http_request_seconds_count", labels)
+    before = REGISTRY.get_sample_value("http_request_seconds_count", labels) or 0
+    for method, path in (("GET", "/wp-admin"), ("PROPFIND", "/.git/config")):
+        await toy_client.request(method, path)
+
+    assert before + 2 == REGISTRY.get_sample_value("http_request_seconds_count", labels)
 
 
 async def test_a_refusal_names_its_code_in_the_line(toy_client: Client, lines: list[dict[str, Any]]) -> None:
