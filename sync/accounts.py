@@ -203,7 +203,7 @@ def _next_invoice(
 ) -> dict[str, Any] | None:
     """What the next renewal costs before discounts and taxes; a quote asks Stripe itself."""
     mirrored = facts.subscriptions.get(account.stripe_subscription_id or "")
-    if mirrored is None or mirrored.period_end_unix is None:
+    if mirrored is None or mirrored.period_end_unix is None or _ends(mirrored):
         return None
     minor = _mirrored_minor(facts.items.get(mirrored.id, ()))
     if minor is None or any(_is_ahead(leg) for leg in legs):
@@ -213,6 +213,14 @@ def _next_invoice(
         "on": iso(datetime.fromtimestamp(mirrored.period_end_unix, UTC)),
         "why": "renewal",
     }
+
+
+def _ends(row: SubscriptionRow) -> bool:
+    """Whether the subscription has ended, or ends with its period: then nothing is promised."""
+    if row.status in ("canceled", "incomplete_expired") or row.cancel_at_period_end:
+        return True
+    end_unix = row.period_end_unix
+    return row.cancel_at_unix is not None and end_unix is not None and row.cancel_at_unix <= end_unix
 
 
 def _mirrored_minor(items: Sequence[SubscriptionItemRow]) -> int | None:

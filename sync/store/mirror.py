@@ -176,30 +176,3 @@ async def invoices_of(
     return [
         InvoiceRow(*record) for record in await conn.fetch(INVOICES_OF, customer_id, starting_after, limit)
     ]
-
-
-INVOICE = f"""
-SELECT {", ".join(f"invoice.{name}" for name in InvoiceRow._fields)}
-  FROM stripe_invoice AS invoice
-  JOIN stripe_object AS head ON head.id = invoice.id AND head.deleted_at IS NULL
- WHERE invoice.id = $1
-"""
-
-
-async def invoice_row(conn: Executor, invoice_id: str) -> InvoiceRow | None:
-    """An invoice as mirrored, or None."""
-    record = await conn.fetchrow(INVOICE, invoice_id)
-    return None if record is None else InvoiceRow(*record)
-
-
-NEXT_RENEWAL = """
-SELECT min(period_end_unix) FROM stripe_subscription
- WHERE id = $1 AND status NOT IN ('canceled', 'incomplete_expired') AND NOT cancel_at_period_end
-   AND (cancel_at_unix IS NULL OR cancel_at_unix > period_end_unix)
-"""
-
-
-async def next_renewal(conn: Executor, subscription_id: str) -> int | None:
-    """Stripe's second of the next renewal; None when the subscription will not renew or is not known."""
-    renewal: int | None = await conn.fetchval(NEXT_RENEWAL, subscription_id)
-    return renewal

@@ -66,3 +66,15 @@ async def _cancel(world: World) -> str:
 async def _cancel_at_the_end(world: World) -> None:
     path = f"/v1/subscriptions/{(await world.subscription())['id']}"
     await world.stripe("POST", path, cancel_at_period_end="true")
+
+
+async def test_account_promises_no_renewal_of_what_ends(world: World) -> None:
+    """A subscription that ends with its period has no next invoice."""
+    await world.buy()
+    path = f"/v1/subscriptions/{(await world.subscription())['id']}"
+    await world.stripe("POST", path, cancel_at_period_end="true")
+
+    async def knows() -> bool:
+        return (await world.view())["next_invoice"] is None
+
+    await world.eventually(knows)
