@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync.gateway import Gateway
+from sync.mirror import Mirror
 from sync.rules.catalog import Catalog
 from sync.rules.policy import Policy
 from sync.store.db import Pool
@@ -18,5 +19,6 @@ class Billing:
     gateway: Gateway
     catalog: Catalog
     policy: Policy
+    mirror: Mirror
     quote_ttl_seconds: int = 600
     apply_deadline_seconds: int = 900

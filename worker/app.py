@@ -21,11 +21,10 @@ from handlers.dispatch import EVENT_TYPES, Dispatcher
 from handlers.health import Readiness
 from handlers.intake import Intake, store_listed
 from handlers.routes import build_app
-from sync import changes, clock, failpoints
+from sync import clock, failpoints
 from sync.billing import Billing
 from sync.catch_up import CatchUp
 from sync.gateway import STRIPE_API_VERSION
-from sync.mirror import Mirror
 from sync.refresh import Refresh
 from sync.telemetry import LogEvent
 from worker import gauges
@@ -92,10 +91,9 @@ def catch_up_for(settings: Settings, billing: Billing, stored: asyncio.Event) ->
 def applier_for(settings: Settings, billing: Billing, stored: asyncio.Event) -> tuple[Applier, Refresh]:
     """What turns the inbox into mirror rows, and what reads the objects that events left in doubt."""
     dispatcher = Dispatcher(api_version=STRIPE_API_VERSION, livemode=settings.livemode)
-    mirror = Mirror(wake=changes.wake)
     return (
-        Applier(billing.pool, dispatcher, mirror, signal=stored),
-        Refresh(billing.pool, billing.gateway, mirror),
+        Applier(billing.pool, dispatcher, billing.mirror, signal=stored),
+        Refresh(billing.pool, billing.gateway, billing.mirror),
     )
 
 

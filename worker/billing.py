@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from sync import changes
 from sync.billing import Billing
 from sync.gateway import Gateway
+from sync.mirror import Mirror
 from sync.rules import catalog, policy
 from sync.store.db import Pool, create_pool
 from sync.store.rate import RateRow
@@ -41,6 +43,7 @@ async def billing_for(
             gateway=gateway,
             catalog=sold,
             policy=rules,
+            mirror=Mirror(wake=changes.wake),
             quote_ttl_seconds=settings.quote_ttl_seconds,
         )
     finally:

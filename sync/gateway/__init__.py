@@ -66,6 +66,13 @@ class ObjectRead:
     sent_unix: int
     date_unix: int
 
+    def decode(self, struct: type[T]) -> T:
+        """The object, typed. Raises StripeCallFailed (MISSING) where Stripe has none."""
+        if self.body is None:
+            failure = Failure(Verdict.MISSING, f"there is no {self.kind} {self.object_id}", http_status=404)
+            raise StripeCallFailed(failure, f"{self.kind}.retrieve")
+        return msgspec.json.decode(self.body, type=struct)
+
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
@@ -120,7 +127,7 @@ class Gateway:
         return msgspec.convert(await self._complete("subscription", answer.data, urgent=True), Subscription)
 
     async def customer(self, customer_id: str) -> Customer:
-        return _decoded(await self.read_object("customer", customer_id, urgent=True), Customer)
+        return (await self.read_object("customer", customer_id, urgent=True)).decode(Customer)
 
     async def customers_by_email(self, email: str) -> list[Customer]:
         """Every customer with exactly this address, newest first; deleted ones are not among them."""
@@ -257,10 +264,3 @@ class Gateway:
         path = f"/v1/invoices/{data['id']}/lines"
         lines = await self._list("invoice_line.list", path, {}, urgent=urgent)
         return {**data, "lines": {**data["lines"], "data": lines, "has_more": False}}
-
-
-def _decoded(read: ObjectRead, kind: type[T]) -> T:
-    if read.body is None:
-        failure = Failure(Verdict.MISSING, f"there is no {read.kind} {read.object_id}", http_status=404)
-        raise StripeCallFailed(failure, f"{read.kind}.retrieve")
-    return msgspec.json.decode(read.body, type=kind)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 
-from sync import accounts, change_views
+import pytest
+
+from sync import accounts, change_views, settle
 from sync.store.db import Pool
 from tests.flows.world import MARKETING, World
 
@@ -93,3 +96,21 @@ async def test_pages_cost_the_same_number_of_queries(world: World) -> None:
         assert (limit, limit) == (len(found[0]), len(changes[0]))
         reads[limit] = counting.reads
     assert reads[1] == reads[3]
+
+
+async def test_the_invoice_of_a_settled_change_is_listed_as_paid(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settled means that the account's own lists say so too, however late Stripe's events are."""
+    await world.buy()
+    monkeypatch.setattr(settle, "PATIENCE", timedelta(0))
+    await world.control("POST", "delivery", {"mode": "hold"})
+
+    change = await world.change({"seats": MARKETING.seats + 5})
+    listed = (await world.call("GET", "/v1/accounts/acme/invoices")).body["data"]
+
+    assert change["state"] == "settled"
+    assert [(each["status"], each["billing_reason"]) for each in listed] == [
+        ("paid", "subscription_update"),
+        ("paid", "subscription_create"),
+    ]

@@ -17,6 +17,7 @@ from handlers.routes import build_app
 from handlers.server import assemble
 from sync.billing import Billing
 from sync.gateway import Gateway
+from sync.mirror import Mirror
 from sync.rules import catalog, policy
 from sync.store import api_keys
 from sync.store.db import Pool
@@ -32,7 +33,7 @@ Connect = Callable[[web.Application], Awaitable[Client]]
 async def lonely(pool: Pool) -> AsyncIterator[Billing]:
     """A billing whose Stripe is a closed port, for tests that never get that far."""
     gateway = Gateway(api_key="sk_test_lonely", api_base="http://127.0.0.1:9", budget=RateRow(pool, 100))
-    yield Billing(pool, gateway, catalog.packaged(), policy.packaged())
+    yield Billing(pool, gateway, catalog.packaged(), policy.packaged(), Mirror())
     await gateway.close()
 
 
