@@ -10,26 +10,47 @@ from sync import apply, settle
 from sync.billing import Billing
 from sync.errors import Conflict
 from sync.gateway import StripeCallFailed
-from sync.states import LegState
+from sync.renewal.finish import finish
+from sync.renewal.place import place
+from sync.renewal.watch import watch
+from sync.states import Leg, LegState
 from sync.store import changes as store
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, LeaseLost, Work, backoff_seconds, held
 
 log = structlog.get_logger()
 
-STEPS: dict[LegState, Callable[[Work], Awaitable[float]]] = {
-    LegState.CONFIRMED: apply.carry,
-    LegState.APPLYING: apply.carry,
-    LegState.AWAITING_PAYMENT: apply.watch_payment,
-    LegState.APPLIED: settle.settle,
+Step = Callable[[Work], Awaitable[float]]
+
+STEPS: dict[Leg, dict[LegState, Step]] = {
+    Leg.NOW: {
+        LegState.CONFIRMED: apply.carry,
+        LegState.APPLYING: apply.carry,
+        LegState.AWAITING_PAYMENT: apply.watch_payment,
+        LegState.APPLIED: settle.settle,
+    },
+    Leg.AT_RENEWAL: {
+        LegState.CONFIRMED: place,
+        LegState.APPLYING: place,
+        LegState.SCHEDULED: watch,
+        LegState.APPLIED: finish,
+    },
 }
 
 
 async def advance(billing: Billing, change_id: str) -> None:
-    """Carry a change as far as it goes now. Safe to call at any time, by anybody, any number of times."""
+    """Carry a change as far as it goes now. Safe to call at any time, by anybody, any number of times.
+
+    A promise for the renewal is made when the now-leg is paid, so it comes second.
+    """
+    for leg in (Leg.NOW, Leg.AT_RENEWAL):
+        await _advance(billing, change_id, leg)
+
+
+async def _advance(billing: Billing, change_id: str, leg: Leg) -> None:
     woken = True
     while woken:
-        async with held(billing, change_id) as work:
+        async with held(billing, change_id, leg) as work:
             if work is None:
                 return
             known = work.leg.nudges
@@ -46,7 +67,7 @@ async def _run(work: Work) -> float | None:
     try:
         wait = GO_ON
         while wait == GO_ON and work.leg.ended_at is None:
-            wait = await STEPS[LegState(work.leg.state)](work)
+            wait = await STEPS[Leg(work.leg.leg)][LegState(work.leg.state)](work)
         return wait
     except LeaseLost:
         return None

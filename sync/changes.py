@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -21,13 +21,14 @@ from sync.errors import BadInput, Code, Conflict, NotFound, Refused
 from sync.failpoints import Failpoint
 from sync.gateway import StoredCall
 from sync.quotes import require_admin, require_running
-from sync.rules.terms import PartialTerms, parse_partial
+from sync.renewal.handover import hand_over
+from sync.rules.terms import PartialTerms, Terms, parse_partial
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import changes as store
 from sync.store.accounts import AccountRow
-from sync.store.changes import ChangeRow
+from sync.store.changes import ChangeRow, LegRow
 from sync.store.db import Connection, transaction
 from sync.store.jobs import Job, enqueue
 from sync.store.quotes import QuoteRow
@@ -102,37 +103,69 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
                 # The last look at who may buy, on the row that nobody can change meanwhile.
                 require_running(account)
                 require_admin(account, actor_id)
+            await _check_promise(conn, quote)
             await _insert(billing, conn, change, quote)
             failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
     except asyncpg.UniqueViolationError as error:
         used_by = await store.id_of_quote(billing.pool, quote.id)
         if used_by is not None:
             return used_by
-        raise Conflict(
-            Code.CHANGE_IN_PROGRESS,
-            "Another change of this account is still open. Nothing was charged; wait for it or withdraw it.",
-            retryable=True,
-        ) from error
+        raise _in_progress() from error
     log.info(LogEvent.CHANGE_CONFIRMED, change_id=change.id, account_id=quote.account_id, quote_id=quote.id)
     failpoints.reach(Failpoint.CONFIRM_AFTER_COMMIT)
     return change.id
 
 
+async def _check_promise(conn: Connection, quote: QuoteRow) -> None:
+    """The promise for the renewal must be the one that the quote counted with, and stand at Stripe."""
+    standing = await store.promise_of(conn, quote.account_id)
+    if (standing.change_id if standing else None) != quote.scheduled_change_id:
+        raise Conflict(
+            Code.QUOTE_STALE,
+            "What is promised for the renewal has moved since the quote. Nothing was charged; ask for a new "
+            "quote.",
+        )
+    is_busy = standing is not None and standing.state != LegState.SCHEDULED
+    if is_busy or await store.has_open_now_leg(conn, quote.account_id):
+        raise _in_progress()
+
+
+def _in_progress() -> Conflict:
+    return Conflict(
+        Code.CHANGE_IN_PROGRESS,
+        "Another change of this account is still open. Nothing was charged; wait for it or withdraw it.",
+        retryable=True,
+    )
+
+
 async def _insert(billing: Billing, conn: Connection, change: ChangeRow, quote: QuoteRow) -> None:
-    deadline = clock.wall() + timedelta(seconds=billing.apply_deadline_seconds)
     await store.insert(conn, change)
+    if quote.now_terms is None:
+        terms = Terms.from_json(quote.renewal_terms) if quote.renewal_terms else None
+        note = {"actor": change.actor_id}
+        await store.add_step(conn, change.id, Leg.AT_RENEWAL, "confirm", LegState.CONFIRMED, note)
+        await hand_over(conn, change, terms, _renews_on(quote), quote.scheduled_change_id)
+        return
+    deadline = clock.wall() + timedelta(seconds=billing.apply_deadline_seconds)
     await store.insert_leg(
         conn,
         change,
         leg=Leg.NOW,
         state=LegState.CONFIRMED,
-        terms=quote.now_terms or {},
+        terms=quote.now_terms,
         quoted_minor=quote.due_today_minor,
         apply_deadline_at=deadline,
     )
     await call_store.insert(conn, _send_call(change.id, quote), change.id)
     await store.add_step(conn, change.id, Leg.NOW, "confirm", LegState.CONFIRMED, {"actor": change.actor_id})
     await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change.id}])
+
+
+def _renews_on(quote: QuoteRow) -> datetime:
+    """The renewal that the quote spoke of."""
+    if quote.next_invoice is None:
+        raise AssertionError("a quote without refusals says when the next invoice comes")
+    return datetime.fromtimestamp(quote.next_invoice["on_unix"], UTC)
 
 
 def _send_call(change_id: str, quote: QuoteRow) -> StoredCall:
@@ -146,32 +179,46 @@ def _send_call(change_id: str, quote: QuoteRow) -> StoredCall:
 
 
 async def withdraw(billing: Billing, change_id: str, actor_id: str) -> dict[str, Any]:
-    """Take back a change that waits for its payment: its open invoice is voided, nothing is charged.
+    """Take back what is still open: a payment that is waited for, or the promise for the renewal.
 
-    Raises Refused (not_billing_admin), Conflict (change_in_progress) when it is being applied or has ended.
+    An open invoice is voided and a schedule released: nothing is charged. Raises NotFound, Refused
+    (not_billing_admin), Conflict (change_in_progress) when it is being applied or has ended.
     """
     change = await store.get(billing.pool, change_id)
     if change is None:
         raise NotFound(Code.NOT_FOUND, f"There is no change {change_id!r}.")
     require_admin(await quotes.require_account(billing, change.account_id), actor_id)
     async with transaction(billing.pool) as conn:
-        leg = await store.ask_to_end(conn, change_id, Leg.NOW, LegState.WITHDRAWN)
+        await account_store.lock(conn, change.account_id)
+        leg = await _ask_to_end(conn, change)
         if leg is not None:
-            await store.add_step(conn, change_id, Leg.NOW, "withdraw", leg.state, {"actor": actor_id})
+            await store.add_step(conn, change_id, leg.leg, "withdraw", leg.state, {"actor": actor_id})
             await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id}])
     if leg is None:
         await _refuse_withdrawal(billing, change_id)
     return await _wait_for_end(billing, change_id)
 
 
+async def _ask_to_end(conn: Connection, change: ChangeRow) -> LegRow | None:
+    """Mark the open leg as to be ended; None when there is none that could be."""
+    now = await store.ask_to_end(conn, change.id, Leg.NOW, LegState.WITHDRAWN)
+    if now is not None:
+        return now
+    if await store.has_open_now_leg(conn, change.account_id):
+        # What is being bought counted with the promise: it must not be taken away underneath.
+        return None
+    return await store.ask_to_end(conn, change.id, Leg.AT_RENEWAL, LegState.WITHDRAWN)
+
+
 async def _refuse_withdrawal(billing: Billing, change_id: str) -> None:
-    leg = await store.leg(billing.pool, change_id, Leg.NOW)
-    if leg is not None and (leg.state == LegState.WITHDRAWN or leg.ending == LegState.WITHDRAWN):
+    legs = await store.legs(billing.pool, [change_id])
+    if any(LegState.WITHDRAWN in (leg.state, leg.ending) for leg in legs):
         return
-    state = leg.state if leg else "gone"
+    states = " and ".join(leg.state for leg in legs) or "gone"
     raise Conflict(
         Code.CHANGE_IN_PROGRESS,
-        f"The change is {state}; only one that waits for its payment can be withdrawn. Nothing was changed.",
+        f"The change is {states}; only one that waits for its payment or for the renewal can be withdrawn, "
+        "and not while another one is being applied. Nothing was changed.",
     )
 
 
@@ -194,8 +241,8 @@ async def resume(billing: Billing, change_id: str) -> bool:
 async def _wait_for_end(billing: Billing, change_id: str, seconds: float = 10) -> dict[str, Any]:
     deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:
-        leg = await store.leg(billing.pool, change_id, Leg.NOW)
-        if leg is None or leg.ended_at is not None:
+        legs = await store.legs(billing.pool, [change_id])
+        if all(leg.ending is None or leg.ended_at is not None for leg in legs):
             break
         await asyncio.sleep(change_views.POLL_SECONDS_MOST)
     return await change_views.get(billing, change_id)

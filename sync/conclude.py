@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import structlog
 
 from sync import clock, failpoints
@@ -9,11 +11,14 @@ from sync.errors import Code
 from sync.evidence import Evidence, Seen
 from sync.failpoints import Failpoint
 from sync.gateway import Answer, Failure, StoredCall, Verdict
+from sync.renewal.handover import hand_over
 from sync.rules.terms import Terms
-from sync.states import LegState
+from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
+from sync.store import changes as change_store
 from sync.store.db import Connection, transaction
+from sync.stripe_objects import Subscription
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, Work
 
@@ -43,7 +48,7 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
         await account_store.lock(conn, work.account.id)
         await _answered(conn, call, answer)
         terms = Terms.from_json(work.leg.terms)
-        await account_store.begin_terms(conn, work.account.id, terms, clock.wall(), work.change_id)
+        await account_store.begin_terms(conn, work.account.id, terms, clock.wall(), work.change_id, Leg.NOW)
         await account_store.set_subscription(conn, work.account.id, subscription.id)
         await work.move(
             conn,
@@ -58,10 +63,21 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
             clean_read_at=None,
             ending=None,
         )
+        await _promise_the_rest(work, conn, subscription)
         failpoints.reach(Failpoint.APPLY_BEFORE_COMMIT)
     failpoints.reach(Failpoint.APPLY_AFTER_COMMIT)
     log.info(LogEvent.CHANGE_APPLIED, change_id=work.change_id, account_id=work.account.id)
     return GO_ON
+
+
+async def _promise_the_rest(work: Work, conn: Connection, subscription: Subscription) -> None:
+    """What the cart leaves for the renewal is promised only now: an unpaid increase takes it along."""
+    quote, change = work.quote, await change_store.get(conn, work.change_id)
+    if change is None:
+        raise AssertionError("foreign keys keep a leg's change")
+    terms = Terms.from_json(quote.renewal_terms) if quote.renewal_terms else None
+    renews_on = datetime.fromtimestamp(subscription.period_end, UTC)
+    await hand_over(conn, change, terms, renews_on, quote.scheduled_change_id)
 
 
 async def _await_payment(work: Work, found: Evidence, call: StoredCall, answer: Answer | None) -> float:

@@ -70,6 +70,7 @@ class Code(StrEnum):
         "Older items wait at Stripe and would be billed together with the first purchase.",
     )
     RENEWAL_UNPAID = "renewal_unpaid", "The invoice of the current period is not paid yet."
+    RENEWAL_MISSED = "renewal_missed", "The subscription renewed without the change that was promised for it."
     RENEWAL_NEAR = "renewal_near", "The subscription renews within minutes."
     SUBSCRIPTION_CANCELED = "subscription_canceled", "The subscription has ended."
     SUBSCRIPTION_CANCELING = "subscription_canceling", "The subscription ends with the current period."

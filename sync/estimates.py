@@ -13,6 +13,7 @@ from sync.contract import amount
 from sync.mirror_rows import SubscriptionRow
 from sync.quotes import require_account
 from sync.rules import proration
+from sync.rules.differences import targets_of
 from sync.rules.items import Item
 from sync.rules.planner import plan as make_plan
 from sync.rules.price_book import PriceBook
@@ -21,6 +22,7 @@ from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms, Terms, merge
 from sync.state_at_stripe import ENDED
 from sync.store import accounts as account_store
+from sync.store import changes as change_store
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow
 
@@ -37,6 +39,7 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
     is_over = mirrored is not None and mirrored.status in ENDED
     current = None if is_over else await account_store.terms(billing.pool, account.id)
     complete = merge(current, wanted, billing.catalog)
+    standing = await change_store.promise_of(billing.pool, account.id) if current else None
     book = catalog_book(billing, account.currency)
     plan = make_plan(
         current,
@@ -46,6 +49,8 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
         items=_items(billing, current, account.currency),
         prices=book,
         currency=account.currency,
+        scheduled=Terms.from_json(standing.terms) if standing else None,
+        named=targets_of(wanted),
     )
     priced = _priced(billing, account, mirrored, current, plan.now) if plan.now else None
     after = plan.at_renewal or plan.now or current

@@ -28,6 +28,17 @@ class Failpoint(StrEnum):
     VOID_BEFORE_CALL = "void.before_call"
     VOID_AFTER_CALL = "void.after_call"
     SETTLE_BEFORE_COMMIT = "settle.before_commit"
+    RENEWAL_CREATE_BEFORE_COMMIT = "renewal_create.before_commit"
+    RENEWAL_CREATE_BEFORE_CALL = "renewal_create.before_call"
+    RENEWAL_CREATE_AFTER_CALL = "renewal_create.after_call"
+    RENEWAL_PHASES_BEFORE_COMMIT = "renewal_phases.before_commit"
+    RENEWAL_PHASES_BEFORE_CALL = "renewal_phases.before_call"
+    RENEWAL_PHASES_AFTER_CALL = "renewal_phases.after_call"
+    RENEWAL_RELEASE_BEFORE_COMMIT = "renewal_release.before_commit"
+    RENEWAL_RELEASE_BEFORE_CALL = "renewal_release.before_call"
+    RENEWAL_RELEASE_AFTER_CALL = "renewal_release.after_call"
+    RENEWAL_SCHEDULED = "renewal.scheduled"
+    RENEWAL_APPLY_BEFORE_COMMIT = "renewal_apply.before_commit"
 
 
 _armed: set[Failpoint] = set()

@@ -23,21 +23,39 @@ _BY_STATUS = {
 }
 
 
-def refusals(state: State) -> list[Problem]:
-    """Everything that stands in the way of an immediate, paid change; an empty list means go."""
-    found = list(_of_customer(state))
+def refusals(state: State, *, pays_now: bool, renews: bool) -> list[Problem]:
+    """Everything that stands in the way of a change; an empty list means go.
+
+    `pays_now` says that it credits or charges at once, `renews` that a part of it waits for the renewal.
+    """
+    found = list(_of_customer(state, pays_now=pays_now))
     if state.subscription is None:
         found += _of_first_purchase(state)
-    else:
-        found += _of_subscription(state.subscription)
+        return found
+    found += _of_subscription(state, state.subscription)
+    if pays_now:
         found += _of_period(state)
+    if renews and _ends(state.subscription):
+        found.append(
+            _problem(
+                Code.SUBSCRIPTION_CANCELING,
+                "The subscription ends with its period, so there is no renewal to change.",
+            )
+        )
+    if state.renewal_is_near:
+        found.append(_problem(Code.RENEWAL_NEAR, "It renews within minutes; ask again after the renewal."))
     return found
 
 
-def _of_customer(state: State) -> Iterator[Problem]:
+def _ends(subscription: Subscription) -> bool:
+    end = subscription.cancel_at
+    return subscription.cancel_at_period_end or (end is not None and end <= subscription.period_end)
+
+
+def _of_customer(state: State, *, pays_now: bool) -> Iterator[Problem]:
     if state.customer.deleted:
         yield _problem(Code.ACCOUNT_PARKED, "The customer was deleted at Stripe; staff must look at it.")
-    elif not state.has_payment_method:
+    elif pays_now and not state.has_payment_method:
         yield _problem(Code.PAYMENT_METHOD_MISSING, "There is no card to charge; add one, then ask again.")
 
 
@@ -55,14 +73,14 @@ def _of_first_purchase(state: State) -> Iterator[Problem]:
         )
 
 
-def _of_subscription(subscription: Subscription) -> Iterator[Problem]:
+def _of_subscription(state: State, subscription: Subscription) -> Iterator[Problem]:
     if subscription.status in _BY_STATUS:
         yield _problem(*_BY_STATUS[subscription.status])
     if subscription.pause_collection is not None:
         yield _problem(Code.SUBSCRIPTION_PAUSED, "Collection is paused at Stripe; resume it first.")
     if subscription.collection_method != "charge_automatically":
         yield _problem(Code.NEEDS_REQUEST, "The account pays by invoice; ask support for this change.")
-    if subscription.schedule is not None:
+    if state.foreign_schedule:
         yield _problem(Code.SCHEDULE_ATTACHED, "A schedule that is not ours drives the subscription.")
     if subscription.pending_update is not None:
         yield _problem(Code.CHANGE_IN_PROGRESS, "Another change waits for its payment at Stripe.")
@@ -75,10 +93,6 @@ def _of_period(state: State) -> Iterator[Problem]:
         yield _problem(
             Code.NEEDS_REQUEST,
             "A payment of this period was refunded, credited or disputed; ask support for this change.",
-        )
-    if state.renewal_is_near:
-        yield _problem(
-            Code.RENEWAL_NEAR, "The subscription renews within minutes; ask again after the renewal."
         )
 
 

@@ -7,6 +7,7 @@ import asyncio
 from sync import pricing
 from sync.billing import Billing
 from sync.errors import Conflict
+from sync.pricing import Priced
 from sync.quotes import require_running
 from sync.store import catalog_prices
 from sync.store.accounts import AccountRow
@@ -20,22 +21,27 @@ async def broken(billing: Billing, account: AccountRow, quote: QuoteRow) -> str 
     whatever else rides along. Raises StripeTrouble, and Conflict when the account was parked.
     """
     customer_id = require_running(account)
-    book = await catalog_prices.book(billing.pool)
     try:
         state, now = await asyncio.gather(
-            pricing.read_state(billing, account, customer_id),
-            pricing.repeat_preview(
-                billing,
-                book,
-                subscription_id=quote.stripe_subscription_id,
-                params=quote.stripe_params or {},
-                proration_unix=quote.proration_unix,
-            ),
+            pricing.read_state(billing, account, customer_id), _repeated(billing, quote)
         )
     except Conflict as error:
         return error.detail
     if state.fingerprint() != quote.fingerprint:
         return "The subscription has moved since the quote"
-    if (moved := now.differs_from(pricing.promised(quote))) is not None:
+    if now is not None and (moved := now.differs_from(pricing.promised(quote))) is not None:
         return f"The amounts have moved since the quote ({moved})"
     return None
+
+
+async def _repeated(billing: Billing, quote: QuoteRow) -> Priced | None:
+    """The quote's preview once more; None where nothing happens now, and so nothing was priced."""
+    if quote.stripe_params is None:
+        return None
+    return await pricing.repeat_preview(
+        billing,
+        await catalog_prices.book(billing.pool),
+        subscription_id=quote.stripe_subscription_id,
+        params=quote.stripe_params,
+        proration_unix=quote.proration_unix,
+    )

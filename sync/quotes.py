@@ -19,6 +19,7 @@ from sync.errors import Code, Conflict, NotFound, Problem, Refused
 from sync.gateway import StripeCallFailed, Verdict
 from sync.pricing import Offer, State
 from sync.rules import proration
+from sync.rules.differences import targets_of
 from sync.rules.planner import Plan, Usage, amend
 from sync.rules.planner import plan as make_plan
 from sync.rules.policy_rule import PaymentBehavior
@@ -26,8 +27,10 @@ from sync.rules.price_book import PriceBook
 from sync.rules.terms import PartialTerms, Terms, merge
 from sync.store import accounts as account_store
 from sync.store import catalog_prices
+from sync.store import changes as change_store
 from sync.store import quotes as quote_store
 from sync.store.accounts import AccountRow
+from sync.store.changes import LegRow
 from sync.store.quotes import QuoteRow
 from sync.telemetry import ESTIMATE_DIFFERENCE_MINOR, LogEvent
 
@@ -101,10 +104,13 @@ async def make(billing: Billing, account: AccountRow, actor_id: str, wanted: Par
     # Without a living subscription the terms are history: the same words describe a first purchase.
     current = await account_store.terms(billing.pool, account.id) if state.subscription else None
     complete = merge(current, wanted, billing.catalog)
-    plan = planned(billing, account, current, complete, state, book)
-    refusals = [*plan.refusals, *gates.refusals(state), *_not_yet(plan)]
+    standing = await change_store.promise_of(billing.pool, account.id) if current else None
+    plan = planned(billing, account, current, wanted, complete, state, book, standing)
+    pays_now = plan.now is not None or plan.at_renewal is None
+    blocked = gates.refusals(state, pays_now=pays_now, renews=plan.at_renewal is not None)
+    refusals = [*plan.refusals, *blocked]
     offer = None if refusals else await _offer(billing, account, state, plan, book)
-    row = _row(billing, account, actor_id, wanted, current, plan, state, refusals, offer, book)
+    row = _row(billing, account, actor_id, wanted, current, plan, state, refusals, offer, book, standing)
     await quote_store.insert(billing.pool, row)
     log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
     return row
@@ -114,9 +120,11 @@ def planned(
     billing: Billing,
     account: AccountRow,
     current: Terms | None,
+    wish: PartialTerms,
     wanted: Terms,
     state: State,
     book: PriceBook,
+    standing: LegRow | None,
 ) -> Plan:
     """The pure planner with this account's facts."""
     usage = Usage(account.contacts_in_use or 0, account.seats_in_use or 0)
@@ -129,25 +137,18 @@ def planned(
         prices=book,
         currency=account.currency,
         usage=usage,
+        scheduled=Terms.from_json(standing.terms) if standing else None,
+        named=targets_of(wish),
     )
 
 
-def _not_yet(plan: Plan) -> list[Problem]:
-    """Decreases at renewal are planned and shown, and go through support until schedules are written."""
-    if plan.at_renewal is None:
-        return []
-    detail = "Fewer contacts or seats at renewal go through support in this release. Nothing was charged."
-    return [Problem("/terms", Code.NEEDS_REQUEST, detail)]
-
-
 async def _offer(billing: Billing, account: AccountRow, state: State, plan: Plan, book: PriceBook) -> Offer:
-    entries = plan.amendment.as_stripe_items()
-    # A policy that leaves it out must not let a change happen unpaid: no payment, no change.
-    behavior = plan.payment_behavior or PaymentBehavior.ERROR_IF_INCOMPLETE
     try:
         if state.subscription is None:
+            entries = plan.amendment.as_stripe_items()
+            behavior = plan.payment_behavior or PaymentBehavior.ERROR_IF_INCOMPLETE
             return await pricing.offer_creation(billing, account.id, state, entries, book, behavior)
-        return await pricing.offer_update(billing, state, state.subscription, entries, book, behavior)
+        return await pricing.offer_update(billing, state, state.subscription, plan, book)
     except StripeCallFailed as error:
         if error.failure.verdict is Verdict.REFUSED and error.failure.code == "customer_tax_location_invalid":
             raise Refused(
@@ -169,10 +170,12 @@ def _row(
     refusals: Sequence[Problem],
     offer: Offer | None,
     book: PriceBook,
+    standing: LegRow | None,
 ) -> QuoteRow:
     now = clock.wall()
     subscription = state.subscription
     priced = offer.now if offer else None
+    after = plan.at_renewal or plan.now or current
     return QuoteRow(
         id=ids.new_id("quo"),
         account_id=account.id,
@@ -181,11 +184,12 @@ def _row(
         current_terms=current.to_json() if current else None,
         now_terms=plan.now.to_json() if plan.now else None,
         renewal_terms=plan.at_renewal.to_json() if plan.at_renewal else None,
+        scheduled_change_id=standing.change_id if standing else None,
         self_serve=plan.self_serve and not refusals,
         refusals=[refusal.to_json() for refusal in refusals],
         stripe_subscription_id=subscription.id if subscription else None,
         stripe_params=offer.params if offer else None,
-        proration_unix=state.now_unix if offer and subscription else None,
+        proration_unix=state.now_unix if offer and offer.params and subscription else None,
         currency=account.currency,
         due_today_minor=priced.due_today_minor if priced else None,
         to_balance_minor=priced.to_balance_minor if priced else None,
@@ -193,9 +197,11 @@ def _row(
         starting_balance_minor=priced.starting_balance_minor if priced else None,
         lines=priced.lines if priced else [],
         from_now_on_minor=offer.from_now_on_minor if offer else None,
-        from_now_on_interval=plan.now.interval.value if offer and plan.now else None,
+        from_now_on_interval=after.interval.value if offer and after else None,
         next_invoice=offer.next_invoice if offer else None,
-        estimate_difference_minor=_estimate_difference(plan, state, offer, book) if offer else None,
+        estimate_difference_minor=_estimate_difference(plan, state, offer, book)
+        if offer and offer.params
+        else None,
         fingerprint=state.fingerprint(),
         expires_at=now + timedelta(seconds=billing.quote_ttl_seconds),
         created_at=now,

@@ -58,6 +58,40 @@ def next_preview(subscription_id: str, entries: Sequence[Body]) -> Body:
     }
 
 
+# ---- what happens at renewal
+
+
+def schedule_from(subscription_id: str) -> Body:
+    """A schedule with the subscription as it is; Stripe takes nothing else in this call."""
+    return {"from_subscription": subscription_id}
+
+
+def schedule_phases(phases: Sequence[Body]) -> Body:
+    """The present and the next phase, in full: what is left out is lost. No phase charges or credits."""
+    return {"end_behavior": "release", "proration_behavior": "none", "phases": list(phases)}
+
+
+def schedule_release() -> Body:
+    """The subscription goes on without its schedule; an end that was planned stays planned."""
+    return {"preserve_cancel_date": True}
+
+
+def recurring_items_preview(customer_id: str, entries: Sequence[Body], shared: Body) -> Body:
+    """What items would cost from period to period, apart from any subscription; `shared` has its taxes."""
+    details = {"items": list(entries), "billing_mode": {"type": "flexible"}}
+    return {
+        "customer": customer_id,
+        "preview_mode": "recurring",
+        "subscription_details": {**details, **{k: v for k, v in shared.items() if k != "discounts"}},
+        **{k: v for k, v in shared.items() if k == "discounts"},
+    }
+
+
+def schedule_preview(schedule_id: str, phases: Sequence[Body]) -> Body:
+    """The next invoice of a subscription that a schedule drives: its items alone would not be honoured."""
+    return {"schedule": schedule_id, "schedule_details": schedule_phases(phases)}
+
+
 # ---- creating a subscription
 
 

@@ -29,8 +29,9 @@ class State:
 
     A subscription that has ended is history: None, like an account that never bought. `waiting` are the
     invoice items that the next invoice takes along, `bills` the invoices since the present period began
-    (newest first), `given_back` the ids of those that were refunded, credited or disputed, and `others` the
-    customer's living subscriptions where the account has none.
+    (newest first), `given_back` the ids of those that were refunded, credited or disputed, `others` the
+    customer's living subscriptions where the account has none, and `own_schedule_id` the schedule that we
+    made, if we made one.
     """
 
     customer: Customer
@@ -40,6 +41,7 @@ class State:
     bills: tuple[Invoice, ...] = ()
     given_back: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    own_schedule_id: str | None = None
 
     @property
     def latest_invoice(self) -> Invoice | None:
@@ -63,6 +65,12 @@ class State:
         return self.subscription is not None and self.now_unix >= self.subscription.period_end - QUIET_SECONDS
 
     @property
+    def foreign_schedule(self) -> bool:
+        """Whether somebody else's schedule drives the subscription."""
+        schedule_id = ref_id(self.subscription.schedule) if self.subscription else None
+        return schedule_id is not None and schedule_id != self.own_schedule_id
+
+    @property
     def unpaid(self) -> tuple[str, ...]:
         """Bills of whole periods that are not paid; what a change billed has a pending update or a status."""
         latest = (self.latest_invoice,) if self.latest_invoice else ()
@@ -75,17 +83,7 @@ class State:
 
     def items(self) -> tuple[Item, ...]:
         """The subscription's items as the planner wants them."""
-        if self.subscription is None:
-            return ()
-        return tuple(
-            Item(
-                item.id,
-                item.price.id,
-                item.quantity or 0,
-                metered=item.price.recurring is not None and item.price.recurring.usage_type == "metered",
-            )
-            for item in self.subscription.items.data
-        )
+        return items_of(self.subscription) if self.subscription else ()
 
     def fingerprint(self) -> str:
         """A hash of everything that an amount depends on; equal prints mean that nothing moved."""
@@ -103,6 +101,19 @@ class State:
         if self.latest_invoice is not None:
             facts["invoice"] = [self.latest_invoice.id, self.latest_invoice.status]
         return facts
+
+
+def items_of(subscription: Subscription) -> tuple[Item, ...]:
+    """The items as the planner wants them."""
+    return tuple(
+        Item(
+            item.id,
+            item.price.id,
+            item.quantity or 0,
+            metered=item.price.recurring is not None and item.price.recurring.usage_type == "metered",
+        )
+        for item in subscription.items.data
+    )
 
 
 def _facts_of(subscription: Subscription) -> dict[str, Any]:
@@ -143,6 +154,7 @@ async def read_state(billing: Billing, account: AccountRow, customer_id: str) ->
         bills=tuple(bought.bills),
         given_back=tuple(sorted(_given_back(bought.bills, bought.charges))),
         others=tuple(sorted(bought.others)),
+        own_schedule_id=account.stripe_schedule_id,
     )
 
 

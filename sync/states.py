@@ -13,16 +13,16 @@ class Leg(StrEnum):
 
 
 class LegState(StrEnum):
-    """Where a leg stands. The now-leg walks the first nine, the renewal leg the last part."""
+    """Where a leg stands. A renewal leg is applied by its phase: it is scheduled before, and never paid."""
 
     CONFIRMED = "confirmed"
-    """The admin agreed to the amounts; key and body are stored, nothing was sent."""
+    """The admin agreed; everything is stored, nothing was sent."""
     APPLYING = "applying"
     """The call left or is about to; while `unknown_since` is set nobody knows yet what it did."""
     AWAITING_PAYMENT = "awaiting_payment"
     """Stripe holds the change back until the payer confirms the payment with the bank."""
     APPLIED = "applied"
-    """Paid and read back at Stripe: the new terms are in force."""
+    """Paid, or renewed, and read back at Stripe: the new terms are in force."""
     SETTLED = "settled"
     """The invoice was compared with the quote, line by line. The end of a good change."""
     FAILED = "failed"
@@ -34,7 +34,7 @@ class LegState(StrEnum):
     SUPERSEDED = "superseded"
     """Another change took its place before it was paid."""
     SCHEDULED = "scheduled"
-    """Promised for the renewal and stored at Stripe."""
+    """Promised for the renewal: the schedule at Stripe has it as its next phase."""
     REPLACED = "replaced"
     """Another promise for the renewal took its place."""
 
@@ -45,7 +45,7 @@ ENDED = frozenset({_S.SETTLED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDE
 
 # From a state to those that may follow. A state may follow itself: a retry, a note, another clean read.
 MOVES: dict[LegState, frozenset[LegState]] = {
-    _S.CONFIRMED: frozenset({_S.APPLYING, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN}),
+    _S.CONFIRMED: frozenset({_S.APPLYING, _S.SCHEDULED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.REPLACED}),
     _S.APPLYING: frozenset(
         {
             _S.APPLYING,
@@ -55,6 +55,8 @@ MOVES: dict[LegState, frozenset[LegState]] = {
             _S.EXPIRED,
             _S.WITHDRAWN,
             _S.SUPERSEDED,
+            _S.SCHEDULED,
+            _S.REPLACED,
         }
     ),
     _S.AWAITING_PAYMENT: frozenset(
@@ -68,7 +70,7 @@ MOVES: dict[LegState, frozenset[LegState]] = {
         }
     ),
     _S.APPLIED: frozenset({_S.SETTLED}),
-    _S.SCHEDULED: frozenset({_S.APPLIED, _S.WITHDRAWN, _S.REPLACED}),
+    _S.SCHEDULED: frozenset({_S.SCHEDULED, _S.APPLYING, _S.APPLIED, _S.FAILED, _S.WITHDRAWN, _S.REPLACED}),
     **{state: frozenset() for state in ENDED},
 }
 

@@ -67,6 +67,9 @@ CHANGE_TOTAL: Final = _counter(
 )
 CHANGE_OPEN_AGE_SECONDS: Final = _gauge("change_open_age_seconds", "Age of the oldest change still open.")
 QUOTE_MISMATCH: Final = _counter("quote_mismatch_total", "Charges that differ from their quote: must stay 0.")
+RENEWAL_AT_RISK: Final = _counter(
+    "renewal_at_risk_total", "Looks at a promised decrease that found it in danger: must stay 0."
+)
 ESTIMATE_DIFFERENCE_MINOR: Final = _histogram(
     "estimate_difference_minor",
     "Distance between a quote and its estimate, in minor units.",
@@ -149,6 +152,12 @@ class LogEvent(StrEnum):
     CHANGE_EXPIRED = "change.expired", "A change ran out of time without an effect."
     CHANGE_WITHDRAWN = "change.withdrawn", "A change was taken back before it took effect."
     CHANGE_SCHEDULED = "change.scheduled", "A decrease was promised for the next renewal."
+    RENEWAL_AT_RISK = (
+        "renewal.at_risk",
+        "A promise for the renewal cannot be written to Stripe now.",
+    )
+    RENEWAL_MENDED = "renewal.mended", "A schedule had lost its promise, and gets it again."
+    RENEWAL_MISSED = "renewal.missed", "A subscription renewed without the decrease that was promised."
     CHANGE_RESUMED = "change.resumed", "A change that another process left behind was taken up again."
     REQUEST_OPENED = "change_request.opened", "Somebody asked for a change that is not self-serve."
     REQUEST_DECIDED = "change_request.decided", "Staff approved or declined a change request."

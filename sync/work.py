@@ -48,7 +48,8 @@ class LeaseLost(Exception):
 
 @dataclass(slots=True)
 class Work:
-    """A leg that we hold, with what it was promised from. `leg` is replaced by every move."""
+    """A leg that we hold, with what it was promised from. `leg` is replaced by every move; `account` is as
+    it was when the work began, apart from what the work itself writes there."""
 
     billing: Billing
     account: AccountRow
@@ -90,9 +91,9 @@ class Work:
 
 
 @asynccontextmanager
-async def held(billing: Billing, change_id: str) -> AsyncIterator[Work | None]:
-    """Hold the now-leg of a change; None when it has ended or somebody else works on it."""
-    leg = await store.lease(billing.pool, change_id, Leg.NOW)
+async def held(billing: Billing, change_id: str, name: Leg) -> AsyncIterator[Work | None]:
+    """Hold one leg of a change; None when it has ended or somebody else works on it."""
+    leg = await store.lease(billing.pool, change_id, name)
     if leg is None:
         yield None
         return

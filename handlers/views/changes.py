@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from handlers.views.base import Amount, Day, Given, Moment, Problem, Terms
+from handlers.views.base import Amount, Given, Moment, Problem, Terms
 
 
 class NowLeg(Given):
@@ -28,8 +28,13 @@ class RenewalLeg(Given):
     """What happens at the next renewal."""
 
     state: str
-    effective_on: Day | None
+    reason: str | None
+    detail: str | None
     terms: Terms
+    effective_on: Moment | None
+    charged: Amount | None
+    difference_minor: int | None
+    stripe_invoice_id: str | None
 
 
 class Step(Given):

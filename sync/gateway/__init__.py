@@ -15,7 +15,16 @@ import stripe
 
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
 from sync.gateway.transport import Answer, Budget, Call, StillWanted, Transport
-from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Price, Product, Subscription
+from sync.stripe_objects import (
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceItem,
+    Price,
+    Product,
+    Schedule,
+    Subscription,
+)
 
 __all__ = [
     "STRIPE_API_VERSION",
@@ -126,6 +135,11 @@ class Gateway:
         answer = await self._get("subscription.retrieve", path, {"expand": ["latest_invoice"]})
         return msgspec.convert(await self._complete("subscription", answer.data, urgent=True), Subscription)
 
+    async def schedule(self, schedule_id: str) -> Schedule:
+        """A subscription schedule with its phases."""
+        answer = await self._get("schedule.retrieve", f"/v1/subscription_schedules/{schedule_id}")
+        return msgspec.convert(answer.data, Schedule)
+
     async def customer(self, customer_id: str) -> Customer:
         return (await self.read_object("customer", customer_id, urgent=True)).decode(Customer)
 
@@ -224,6 +238,14 @@ class Gateway:
             last_id=rows[-1]["id"] if rows else None,
             date_unix=answer.date_unix,
         )
+
+    async def schedule_made_under(self, key: str, since_unix: int) -> str | None:
+        """The schedule that a request with this idempotency key made, told by the event about it."""
+        params = {"type": "subscription_schedule.created", "created": {"gte": since_unix}}
+        for event in await self._list("event.list", "/v1/events", params):
+            if (event.get("request") or {}).get("idempotency_key") == key:
+                return str(event["data"]["object"]["id"])
+        return None
 
     # ---- plumbing
 

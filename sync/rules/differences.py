@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from sync.rules.catalog import Catalog
-from sync.rules.terms import Interval, Terms, pointer_to
+from sync.rules.terms import FIELDS, Interval, PartialTerms, Terms, pointer_to
 
 
 class Dimension(StrEnum):
@@ -58,6 +58,9 @@ DIRECTIONS: Final[Mapping[Dimension, tuple[Direction, ...]]] = MappingProxyType(
 )
 
 
+Target = tuple[Dimension, str | None]  # a dimension, and the add-on that is meant
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One dimension that moves. `before` is None for a purchase; `add_on` names the add-on that moves."""
@@ -69,7 +72,7 @@ class Difference:
     add_on: str | None = None
 
     @property
-    def target(self) -> tuple[Dimension, str | None]:
+    def target(self) -> Target:
         """Return what moves, without the direction: two differences with one target exclude each other."""
         return self.dimension, self.add_on
 
@@ -100,6 +103,15 @@ def differences(current: Terms | None, wanted: Terms, catalog: Catalog) -> tuple
             _interval(current, wanted),
         )
         if found is not None
+    )
+
+
+def targets_of(wish: PartialTerms) -> frozenset[Target]:
+    """Return what a wish names, whether or not it differs from what the account has."""
+    fields = [name for name in FIELDS if name != "add_ons" and getattr(wish, name) is not None]
+    return frozenset(
+        [(Dimension(name), None) for name in fields]
+        + [(Dimension.ADD_ONS, name) for name in wish.add_ons or {}]
     )
 
 

@@ -6,12 +6,12 @@ The plan is pure arithmetic over what was read; whether the subscription's state
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.errors import Code, NotFound, Problem, Refused
 from sync.rules.catalog import Catalog
-from sync.rules.differences import Difference, Dimension, Direction, apply, differences
+from sync.rules.differences import Difference, Dimension, Direction, Target, apply, differences
 from sync.rules.items import (
     AddItem,
     Amendment,
@@ -94,19 +94,33 @@ def plan(
     currency: str,
     usage: Usage | None = None,
     scheduled: Terms | None = None,
+    named: Collection[Target] = (),
     approved: Effective | None = None,
 ) -> Plan:
     """Plan the way from `current` to `wanted`, both complete terms that `merge` accepted.
 
     The now-leg is `current` with every difference that takes effect now; the renewal leg is `wanted`, when
     some difference takes effect at renewal. `scheduled` are terms already promised for the renewal: what
-    they change and this wish does not is kept; what this wish names replaces it. A plan without a renewal
-    leg therefore means that an existing schedule has nothing left to do. `approved` says that support
+    they change and this wish does not is kept; what this wish names (`named`, by target: also where it is
+    what the account has now) replaces it. A plan without a renewal leg therefore means that an existing
+    schedule has nothing left to do. `approved` says that support
     approved what is by request, and for when; a rule that allows only one moment wins over the wish.
 
     Never raises for anything a person could have asked for: every no is in `refusals`.
     """
-    draft = _Draft(current, wanted, catalog, policy, items, prices, currency, usage, scheduled, approved)
+    draft = _Draft(
+        current,
+        wanted,
+        catalog,
+        policy,
+        items,
+        prices,
+        currency,
+        usage,
+        scheduled,
+        frozenset(named),
+        approved,
+    )
     decided = tuple(draft.decide())
     self_serve = all(
         one.rule.decision in (Decision.SELF_SERVE_NOW, Decision.SELF_SERVE_AT_RENEWAL) for one in decided
@@ -134,6 +148,7 @@ class _Draft:
     currency: str
     usage: Usage | None
     scheduled: Terms | None
+    named: frozenset[Target]
     approved: Effective | None
 
     def decide(self) -> Iterator[Decided]:
@@ -154,7 +169,7 @@ class _Draft:
 
     def refused_by_rule(self, decided: tuple[Decided, ...]) -> Iterator[Problem]:
         """Return a refusal for each difference that the policy does not let happen here."""
-        if not decided:
+        if not decided and not self._takes_back():
             detail = "The account already has these terms, so there is nothing to change."
             yield Problem(pointer_to(), Code.NOTHING_TO_CHANGE, detail)
         for one in decided:
@@ -162,6 +177,16 @@ class _Draft:
                 is_asked = one.rule.decision is Decision.BY_REQUEST
                 code = Code.NEEDS_REQUEST if is_asked else Code.REFUSED_BY_POLICY
                 yield Problem(one.difference.pointer, code, one.rule.reason)
+
+    def _takes_back(self) -> bool:
+        """Say whether the wish names something that is promised otherwise for the renewal."""
+        return any(difference.target in self.named for difference in self._promised())
+
+    def _promised(self) -> tuple[Difference, ...]:
+        """Return what the standing promise changes."""
+        if self.scheduled is None or self.current is None:
+            return ()
+        return differences(self.current, self.scheduled, self.catalog)
 
     def below_usage(self, decided: tuple[Decided, ...]) -> Iterator[Problem]:
         """Refuse seats or contacts below those in use. An increase that is still too small is welcome."""
@@ -235,9 +260,8 @@ class _Draft:
         """Return the wanted terms with those promises for the renewal that this wish leaves alone."""
         if self.scheduled is None:
             return self.wanted
-        named = {one.difference.target for one in decided}
-        promised = differences(self.current, self.scheduled, self.catalog)
-        kept = [difference for difference in promised if difference.target not in named]
+        named = self.named | {one.difference.target for one in decided}
+        kept = [difference for difference in self._promised() if difference.target not in named]
         return apply(self.wanted, kept, self.scheduled, self.catalog)
 
     def _amendment(self, terms: Terms | None) -> Amendment:

@@ -12,7 +12,8 @@ from sync.store.db import Connection, Executor
 
 _COLUMNS = """
 id, email, name, locale, currency, primary_admin_user_id, primary_admin_email, stripe_customer_id,
-stripe_subscription_id, contacts_in_use, seats_in_use, parked_at, parked_reason, created_at
+stripe_subscription_id, stripe_schedule_id,
+contacts_in_use, seats_in_use, parked_at, parked_reason, created_at
 """
 
 # What the host application gives, in the order of the statements that write it.
@@ -44,6 +45,7 @@ UPDATE account SET stripe_customer_id = $2
  WHERE id = $1 AND (stripe_customer_id IS NULL OR stripe_customer_id = $2)
 """
 SET_SUBSCRIPTION = "UPDATE account SET stripe_subscription_id = $2 WHERE id = $1"
+SET_SCHEDULE = "UPDATE account SET stripe_schedule_id = $2 WHERE id = $1"
 SET_ADMIN = "UPDATE account SET primary_admin_user_id = $2, primary_admin_email = $3 WHERE id = $1"
 SET_USAGE = """
 UPDATE account SET contacts_in_use = coalesce($2, contacts_in_use), seats_in_use = coalesce($3, seats_in_use)
@@ -71,13 +73,14 @@ SELECT account_id, product, tier, contact_limit, seats, add_ons, interval
   FROM account_terms WHERE account_id = ANY ($1) AND ended_at IS NULL
 """
 END_TERMS = """
-UPDATE account_terms SET ended_at = $3 WHERE account_id = $1 AND ended_at IS NULL AND change_id <> $2
+UPDATE account_terms SET ended_at = $4
+ WHERE account_id = $1 AND ended_at IS NULL AND (change_id, leg) <> ($2, $3)
 """
 INSERT_TERMS = """
 INSERT INTO account_terms
-       (account_id, effective_at, product, tier, contact_limit, seats, add_ons, interval, change_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (account_id, change_id) DO NOTHING
+       (account_id, effective_at, product, tier, contact_limit, seats, add_ons, interval, change_id, leg)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (account_id, change_id, leg) DO NOTHING
 """
 
 
@@ -94,6 +97,7 @@ class AccountRow:
     primary_admin_email: str
     stripe_customer_id: str | None
     stripe_subscription_id: str | None
+    stripe_schedule_id: str | None
     contacts_in_use: int | None
     seats_in_use: int | None
     parked_at: datetime | None
@@ -152,6 +156,11 @@ async def set_subscription(conn: Executor, account_id: str, stripe_subscription_
     await conn.execute(SET_SUBSCRIPTION, account_id, stripe_subscription_id)
 
 
+async def set_schedule(conn: Executor, account_id: str, stripe_schedule_id: str | None) -> None:
+    """Note which schedule at Stripe is ours; None once it was released."""
+    await conn.execute(SET_SCHEDULE, account_id, stripe_schedule_id)
+
+
 async def set_admin(conn: Executor, account_id: str, user_id: str, email: str) -> None:
     await conn.execute(SET_ADMIN, account_id, user_id, email)
 
@@ -186,10 +195,10 @@ async def terms_of(conn: Executor, account_ids: Collection[str]) -> dict[str, Te
 
 
 async def begin_terms(
-    conn: Connection, account_id: str, new: Terms, effective_at: datetime, change_id: str
+    conn: Connection, account_id: str, new: Terms, effective_at: datetime, change_id: str, leg: str
 ) -> None:
-    """End the present terms and begin these; the same change again changes nothing."""
-    await conn.execute(END_TERMS, account_id, change_id, effective_at)
+    """End the present terms and begin these; the same leg of a change again changes nothing."""
+    await conn.execute(END_TERMS, account_id, change_id, leg, effective_at)
     await conn.execute(
         INSERT_TERMS,
         account_id,
@@ -201,4 +210,5 @@ async def begin_terms(
         dict(new.add_ons),
         new.interval.value,
         change_id,
+        leg,
     )

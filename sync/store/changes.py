@@ -63,8 +63,9 @@ _CHANGE = "id, quote_id, account_id, actor_id, created_at"
 INSERT_CHANGE = "INSERT INTO change (id, quote_id, account_id, actor_id) VALUES ($1, $2, $3, $4)"
 INSERT_LEG = f"""
 INSERT INTO change_leg
-       (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at, next_attempt_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => {NUDGE_SECONDS}))
+       (change_id, leg, account_id, state, terms, quoted_minor, apply_deadline_at, effective_on,
+        next_attempt_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + make_interval(secs => {NUDGE_SECONDS}))
 """
 SELECT_CHANGE = f"SELECT {_CHANGE} FROM change WHERE id = $1"
 SELECT_BY_QUOTE = "SELECT id FROM change WHERE quote_id = $1"
@@ -78,6 +79,14 @@ SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"
 SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"
 SELECT_OPEN_LEGS = f"""
 SELECT {_LEG} FROM change_leg WHERE account_id = ANY ($1) AND ended_at IS NULL ORDER BY account_id, leg
+"""
+
+HAS_OPEN_NOW_LEG = """
+SELECT EXISTS (SELECT FROM change_leg WHERE account_id = $1 AND leg = 'now' AND ended_at IS NULL)
+"""
+SELECT_PROMISE = f"""
+SELECT {_LEG} FROM change_leg
+ WHERE account_id = $1 AND leg = 'at_renewal' AND ended_at IS NULL AND state <> 'applied'
 """
 
 # The lease is what lets one process work on a leg; the fence makes a late one's writes fail.
@@ -127,11 +136,21 @@ MOVED = (
     "clean_read_at",
 )
 
-# Withdrawing needs no lease: it only succeeds while nothing was sent, or marks the wish to end.
+# Withdrawing needs no lease: it only marks the wish to end.
 ASK_TO_END = f"""
 UPDATE change_leg SET ending = $3, nudges = nudges + 1, next_attempt_at = clock_timestamp()
- WHERE change_id = $1 AND leg = $2 AND state = 'awaiting_payment' AND ending IS NULL
+ WHERE change_id = $1 AND leg = $2 AND ending IS NULL
+   AND CASE leg WHEN 'now' THEN state = 'awaiting_payment'
+                ELSE state IN ('confirmed', 'applying', 'scheduled') END
 RETURNING {_LEG}
+"""
+
+# The promise that follows takes it over with everything at Stripe; whoever holds the lease loses it.
+REPLACE_PROMISE = """
+UPDATE change_leg
+   SET state = 'replaced', ended_at = clock_timestamp(), fence = fence + 1, leased_until = '-infinity'
+ WHERE account_id = $1 AND leg = 'at_renewal' AND ended_at IS NULL AND state <> 'applied'
+RETURNING change_id
 """
 
 INSERT_STEP = """
@@ -147,7 +166,8 @@ SELECT newest.*
 """
 
 # Inside the mirror's transaction: legs are locked in the order of their ids, as everywhere.
-MARK_SEEN = """
+# The job may be lost with its worker, so the leg is due soon even where its next look was days away.
+MARK_SEEN = f"""
 WITH waiting AS (
     SELECT leg.change_id, leg.leg
       FROM change_leg AS leg JOIN account ON account.id = leg.account_id
@@ -155,7 +175,10 @@ WITH waiting AS (
      ORDER BY leg.change_id, leg.leg
        FOR UPDATE OF leg
 )
-UPDATE change_leg AS leg SET event_seen_at = clock_timestamp(), nudges = nudges + 1
+UPDATE change_leg AS leg
+   SET event_seen_at = clock_timestamp(), nudges = nudges + 1,
+       next_attempt_at = least(
+           next_attempt_at, clock_timestamp() + make_interval(secs => {NUDGE_SECONDS}))
   FROM waiting
  WHERE leg.change_id = waiting.change_id AND leg.leg = waiting.leg
 RETURNING leg.change_id
@@ -165,7 +188,7 @@ RETURNING leg.change_id
 NUDGE_DUE = f"""
 WITH due AS (
     SELECT change_id, leg FROM change_leg
-     WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp() AND state <> 'scheduled'
+     WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp()
        AND leased_until < clock_timestamp()
      ORDER BY change_id, leg LIMIT $1
        FOR UPDATE SKIP LOCKED
@@ -202,11 +225,13 @@ async def insert_leg(
     terms: dict[str, Any],
     quoted_minor: int | None,
     apply_deadline_at: datetime,
+    effective_on: datetime | None = None,
 ) -> None:
     """Open a leg. Raises asyncpg's UniqueViolationError while the account has another one open."""
     await conn.execute(
-        INSERT_LEG, change.id, leg, change.account_id, state, terms, quoted_minor, apply_deadline_at
-    )
+        INSERT_LEG, change.id, leg, change.account_id, state, terms, quoted_minor, apply_deadline_at,
+        effective_on,
+    )  # fmt: skip
 
 
 async def get(conn: Executor, change_id: str) -> ChangeRow | None:
@@ -236,6 +261,17 @@ async def legs(conn: Executor, change_ids: Collection[str]) -> list[LegRow]:
 
 async def open_legs(conn: Executor, account_ids: Collection[str]) -> list[LegRow]:
     return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_OPEN_LEGS, list(account_ids))]
+
+
+async def has_open_now_leg(conn: Executor, account_id: str) -> bool:
+    """Whether something is being applied, or compared with its quote."""
+    return bool(await conn.fetchval(HAS_OPEN_NOW_LEG, account_id))
+
+
+async def promise_of(conn: Executor, account_id: str) -> LegRow | None:
+    """The account's promise for the renewal that is not in force yet."""
+    row = await conn.fetchrow(SELECT_PROMISE, account_id)
+    return LegRow(**dict(row)) if row else None
 
 
 async def lease(conn: Executor, change_id: str, name: str) -> LegRow | None:
@@ -273,6 +309,12 @@ async def ask_to_end(conn: Connection, change_id: str, name: str, ending: str) -
     """Mark a leg that waits for payment as to be ended; None when it does not wait."""
     row = await conn.fetchrow(ASK_TO_END, change_id, name, ending)
     return LegRow(**dict(row)) if row else None
+
+
+async def replace_promise(conn: Connection, account_id: str) -> str | None:
+    """End the account's promise for the renewal in favour of the next one; returns its change."""
+    found: str | None = await conn.fetchval(REPLACE_PROMISE, account_id)
+    return found
 
 
 async def add_step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ class QuoteRow:
     """One row of table quote, by column.
 
     `wish` is what was asked for, the named fields only; `stripe_params` the very body that apply will send.
+    `scheduled_change_id` names the change whose promise for the renewal stood then.
     """
 
     id: str
@@ -23,6 +25,7 @@ class QuoteRow:
     current_terms: dict[str, Any] | None
     now_terms: dict[str, Any] | None
     renewal_terms: dict[str, Any] | None
+    scheduled_change_id: str | None
     self_serve: bool
     refusals: list[dict[str, str]]
     stripe_subscription_id: str | None
@@ -49,6 +52,7 @@ _PLACES = ", ".join(f"${place}" for place in range(1, len(_NAMES) + 1))
 
 INSERT_QUOTE = f"INSERT INTO quote ({_COLUMNS}) VALUES ({_PLACES})"
 SELECT_QUOTE = f"SELECT {_COLUMNS} FROM quote WHERE id = $1"
+SELECT_QUOTES = f"SELECT {_COLUMNS} FROM quote WHERE id = ANY ($1)"
 
 
 async def insert(conn: Executor, quote: QuoteRow) -> None:
@@ -58,3 +62,9 @@ async def insert(conn: Executor, quote: QuoteRow) -> None:
 async def get(conn: Executor, quote_id: str) -> QuoteRow | None:
     row = await conn.fetchrow(SELECT_QUOTE, quote_id)
     return QuoteRow(**dict(row)) if row else None
+
+
+async def get_many(conn: Executor, quote_ids: Collection[str]) -> dict[str, QuoteRow]:
+    """Several quotes by id, in one read."""
+    rows = await conn.fetch(SELECT_QUOTES, list(quote_ids))
+    return {row["id"]: QuoteRow(**dict(row)) for row in rows}

@@ -54,6 +54,12 @@ from sync.stripe_objects.invoice import (
     TaxAmount,
     exclusive_minor,
 )
+from sync.stripe_objects.schedule import (
+    Phase,
+    PhaseItem,
+    Schedule,
+    Span,
+)
 from sync.stripe_objects.subscription import (
     AutomaticTax,
     BillingMode,
@@ -88,12 +94,16 @@ __all__ = [
     "PaymentIntent",
     "PendingUpdate",
     "Period",
+    "Phase",
+    "PhaseItem",
     "Price",
     "PriceDetails",
     "Product",
     "Recurring",
     "Ref",
     "Reference",
+    "Schedule",
+    "Span",
     "StatusTransitions",
     "StripeStruct",
     "Subscription",

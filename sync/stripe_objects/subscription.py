@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.stripe_objects.base import Ref, StripeStruct
+from sync.stripe_objects.base import Ref, Reference, StripeStruct
 from sync.stripe_objects.catalog import Price
 from sync.stripe_objects.invoice import Invoice
 
@@ -16,6 +16,7 @@ class SubscriptionItem(StripeStruct, frozen=True, kw_only=True):
     current_period_start: int = 0
     current_period_end: int = 0
     discounts: list[Any] = []
+    tax_rates: list[Reference] | None = None
     metadata: dict[str, str] = {}
 
 
@@ -59,6 +60,7 @@ class Subscription(StripeStruct, frozen=True, kw_only=True):
     default_payment_method: Ref | None = None
     default_source: Ref | None = None
     discounts: list[Any] = []
+    default_tax_rates: list[Reference] | None = None
     pause_collection: dict[str, Any] | None = None
     automatic_tax: AutomaticTax = AutomaticTax()
     metadata: dict[str, str] = {}

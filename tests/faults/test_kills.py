@@ -17,7 +17,8 @@ from worker.local import free_port
 
 DECLINES = [point for point in Failpoint if point.startswith(("decline.", "void."))]
 DOORS = [point for point in Failpoint if point.startswith("confirm.")]
-PAYS = [point for point in Failpoint if point not in DECLINES and point not in DOORS]
+PROMISES = [point for point in Failpoint if point.startswith("renewal")]
+PAYS = [point for point in Failpoint if point not in DECLINES + DOORS + PROMISES]
 HALF_MONTH = 14 * 86_400
 
 

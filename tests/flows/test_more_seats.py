@@ -85,14 +85,6 @@ async def test_second_confirm_is_the_same_change(mid: World) -> None:
     assert 1 == len(await mid.effects(first["id"], "subscription_updated"))
 
 
-async def test_fewer_seats_are_not_sold_here(mid: World) -> None:
-    """Fewer seats are refused with a code, and nothing is charged."""
-    await mid.change({"seats": 8})
-    quote = await mid.quote({"seats": 5})
-    assert ["needs_request"] == [refusal["code"] for refusal in quote["refusals"]]
-    assert quote["due_today"] is None
-
-
 def _seat_slot(world: World) -> Slot:
     slots = world.billing.catalog.items_for(MARKETING, "usd")
     return next(slot for slot in slots if slot.role == "seats")

@@ -12,6 +12,7 @@ CREATE TABLE account (
     primary_admin_email    text NOT NULL CHECK (length(primary_admin_email) <= 320),
     stripe_customer_id     text UNIQUE,
     stripe_subscription_id text UNIQUE,
+    stripe_schedule_id     text UNIQUE,         -- the schedule of ours that drives the subscription
     contacts_in_use        integer CHECK (contacts_in_use >= 0),
     seats_in_use           integer CHECK (seats_in_use >= 0),
     parked_at              timestamptz,
@@ -32,7 +33,8 @@ CREATE TABLE account_terms (
     add_ons       jsonb NOT NULL CHECK (jsonb_typeof(add_ons) = 'object'),
     interval      text NOT NULL CHECK (interval IN ('month', 'year')),
     change_id     text NOT NULL,
-    PRIMARY KEY (account_id, change_id)
+    leg           text NOT NULL CHECK (leg IN ('now', 'at_renewal')),
+    PRIMARY KEY (account_id, change_id, leg)
 );
 CREATE UNIQUE INDEX account_terms_present ON account_terms (account_id) WHERE ended_at IS NULL;
 
@@ -45,6 +47,7 @@ CREATE TABLE quote (
     current_terms             jsonb,
     now_terms                 jsonb,
     renewal_terms             jsonb,
+    scheduled_change_id       text,           -- whose renewal leg stood when it was made
     self_serve                boolean NOT NULL,
     refusals                  jsonb NOT NULL,
     stripe_subscription_id    text,
@@ -99,7 +102,7 @@ CREATE TABLE change_leg (
     apply_deadline_at  timestamptz NOT NULL,
     unknown_since      timestamptz,
     clean_read_at      timestamptz,           -- an unknown outcome was read back, and nothing was found
-    ending             text CHECK (ending IN ('failed', 'expired', 'withdrawn', 'superseded')),
+    ending             text CHECK (ending IN ('failed', 'expired', 'withdrawn', 'superseded', 'replaced')),
     attempts           integer NOT NULL DEFAULT 0,
     nudges             bigint NOT NULL DEFAULT 0,   -- grows with every event and wish that a worker must look at
     next_attempt_at    timestamptz NOT NULL DEFAULT now(),
@@ -114,7 +117,9 @@ CREATE TABLE change_leg (
     CHECK ((ended_at IS NOT NULL) = (state IN
         ('settled', 'failed', 'expired', 'withdrawn', 'superseded', 'replaced')))
 );
-CREATE UNIQUE INDEX change_leg_one_open ON change_leg (account_id, leg) WHERE ended_at IS NULL;
+-- A promise that is in force only waits for its invoice: the next one may be made.
+CREATE UNIQUE INDEX change_leg_one_open ON change_leg (account_id, leg)
+    WHERE ended_at IS NULL AND NOT (leg = 'at_renewal' AND state = 'applied');
 CREATE INDEX change_leg_due ON change_leg (next_attempt_at) WHERE ended_at IS NULL;
 
 -- The story of a change, one row a step; append-only.
