@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from handlers import health, views
-from handlers.api import accounts, catalog, changes, estimates, quotes
+from handlers.api import accounts, catalog, change_requests, changes, estimates, quotes
 from handlers.auth import EVERYBODY, Role
 from handlers.errors import PROBLEM_TYPE
 from handlers.health import READY, AskReady
@@ -21,6 +21,7 @@ from sync.billing import Billing
 from sync.errors import Code as C
 
 AUTOMATION: Final = frozenset({Role.AUTOMATION})
+SUPPORT: Final = frozenset({Role.SUPPORT})
 QUOTERS: Final = frozenset({Role.AUTOMATION, Role.SUPPORT})
 OPTIONAL, LIVE = Idempotency.OPTIONAL, Idempotency.REQUIRED_LIVE
 
@@ -42,6 +43,7 @@ QUOTED: Final = (
     C.OUTCOME_UNKNOWN,
 )  # fmt: skip
 
+REQUEST: Final = "/v1/change-requests/{request_id}"
 ACCOUNT: Final = "/v1/accounts/{account_id}"
 UNKNOWN: Final = (C.ACCOUNT_UNKNOWN,)
 
@@ -77,6 +79,23 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: views.Change}, EVERYBODY, (C.NOT_FOUND,)),
     Route("POST", "/v1/changes/{change_id}/withdraw", changes.withdraw, "Withdraw what is still open",
           {200: views.Change, 202: views.Change}, AUTOMATION, (C.NOT_FOUND, *ACTOR, *STRIPE), OPTIONAL),
+    Route("POST", f"{ACCOUNT}/change-requests", change_requests.submit, "Ask support for a change",
+          {201: views.ChangeRequest}, QUOTERS,
+          (*UNKNOWN, *TERMS, C.NOT_BILLING_ADMIN, C.REQUEST_OPEN, C.NOTHING_TO_CHANGE,
+           C.SUBSCRIPTION_CANCELED), OPTIONAL),
+    Route("GET", "/v1/change-requests", change_requests.list_all, "List change requests, newest first",
+          {200: views.Page[views.ChangeRequest]}, EVERYBODY),
+    Route("GET", REQUEST, change_requests.show, "Show a change request, with a dry run of both timings",
+          {200: views.ChangeRequest}, EVERYBODY, (C.NOT_FOUND, *STRIPE)),
+    Route("POST", f"{REQUEST}/approve", change_requests.approve, "Approve: carry it out, or ask the admin",
+          {200: views.ChangeRequest}, SUPPORT,
+          (C.NOT_FOUND, C.REQUEST_CLOSED, C.QUOTE_STALE, C.QUOTE_EXPIRED, *ACTOR, *TERMS, *STATE, *RULES,
+           *STRIPE), OPTIONAL),
+    Route("POST", f"{REQUEST}/decline", change_requests.decline, "Decline, with a reason for the admin",
+          {200: views.ChangeRequest}, SUPPORT, (C.NOT_FOUND, C.REQUEST_CLOSED), OPTIONAL),
+    Route("POST", f"{REQUEST}/withdraw", change_requests.withdraw, "Take a change request back",
+          {200: views.ChangeRequest}, AUTOMATION, (C.NOT_FOUND, C.REQUEST_CLOSED, C.NOT_BILLING_ADMIN),
+          OPTIONAL),
 )  # fmt: skip
 
 DOORS: Final[tuple[Door, ...]] = (

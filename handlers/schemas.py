@@ -6,9 +6,9 @@ problems at the same pointers.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 MAX_COUNT: Final = 2_147_483_647  # what PostgreSQL's integer holds
 LONGEST_WAIT_SECONDS: Final = 30
@@ -132,6 +132,43 @@ class ActorBody(Sent):
     actor: UserId
 
 
+Timing = Literal["now", "renewal"]
+Prose = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class ChangeRequestBody(Sent):
+    """A wish that is not self-serve: other terms, or with `cancel` the end of the subscription with its
+    period (`false`: taking that back)."""
+
+    terms: TermsInput | None = None
+    cancel: bool | None = None
+    effective: Timing
+    reason: Prose
+    contact_email: Email | None = None
+    actor: UserId
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        if (self.terms is None) == (self.cancel is None):
+            raise ValueError("give either terms or cancel")
+        return self
+
+
+class ApproveBody(Sent):
+    """A yes. Without `effective` it is the moment that was asked for; `actor` names the person of support."""
+
+    actor: UserId
+    effective: Timing | None = None
+    note: Prose | None = None
+
+
+class DeclineBody(Sent):
+    """A no; the admin reads the note."""
+
+    actor: UserId
+    note: Prose
+
+
 class PageQuery(Sent):
     """Which part of a list is wanted."""
 
@@ -143,6 +180,13 @@ class ChangesQuery(PageQuery):
     """Which changes are wanted, newest first."""
 
     account_id: Annotated[str | None, Field(max_length=200, description="Only those of this account.")] = None
+
+
+class ChangeRequestsQuery(PageQuery):
+    """Which change requests are wanted, newest first."""
+
+    account_id: Annotated[str | None, Field(max_length=200, description="Only those of this account.")] = None
+    state: Annotated[str | None, Field(max_length=40, description="Only those in this state.")] = None
 
 
 class WaitQuery(Sent):

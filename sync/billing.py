@@ -22,3 +22,4 @@ class Billing:
     mirror: Mirror
     quote_ttl_seconds: int = 600
     apply_deadline_seconds: int = 900
+    support_email: str | None = None

@@ -22,10 +22,12 @@ from sync.failpoints import Failpoint
 from sync.gateway import StoredCall
 from sync.quotes import require_admin, require_running
 from sync.renewal.handover import hand_over
-from sync.rules.terms import PartialTerms, Terms, parse_partial
+from sync.request_states import OPEN, RequestState
+from sync.rules.terms import Terms
 from sync.states import Leg, LegState
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
+from sync.store import change_requests as request_store
 from sync.store import changes as store
 from sync.store.accounts import AccountRow
 from sync.store.changes import ChangeRow, LegRow
@@ -33,6 +35,7 @@ from sync.store.db import Connection, transaction
 from sync.store.jobs import Job, enqueue
 from sync.store.quotes import QuoteRow
 from sync.telemetry import LogEvent
+from sync.wishes import Wish
 
 log = structlog.get_logger()
 
@@ -62,6 +65,18 @@ async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_second
     return await change_views.get(billing, change_id, wait_seconds=wait_seconds, until_applied=True)
 
 
+async def carry_out(billing: Billing, quote: QuoteRow, decided_by: str) -> str:
+    """Confirm a quote that costs nothing now, in the name of support who approved it; returns the change.
+
+    Raises as `confirm` does, and Refused where it does cost something: then only the admin may say yes.
+    """
+    account = await quotes.require_account(billing, quote.account_id)
+    if quote.due_today_minor:
+        raise Refused(Code.NOT_BILLING_ADMIN, "It costs something now: the primary admin has to confirm it.")
+    await _check(billing, account, quote)
+    return await _commit(billing, quote, decided_by)
+
+
 async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None:
     """The promise must still hold to the cent; otherwise the new amounts go on offer."""
     require_running(account)
@@ -78,7 +93,7 @@ async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: C
     """The refusal with a fresh quote for the same wish, so that the admin can decide at once."""
     said = f"{reason.rstrip('.')}. Nothing was charged;"
     try:
-        fresh = await quotes.make(billing, account, quote.actor_id, _as_wish(quote))
+        fresh = await quotes.make(billing, account, quote.actor_id, Wish.of_quote(quote))
     except BadInput as error:
         return Conflict(code, f"{said} the same wish is no longer possible: {error.detail}")
     return Conflict(
@@ -86,11 +101,6 @@ async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: C
         f"{said} `new_quote` has the amounts of now: confirm those.",
         extra={"new_quote": quote_json(fresh)},
     )
-
-
-def _as_wish(quote: QuoteRow) -> PartialTerms:
-    """What was asked for, and no more: what the quote left as it was may have moved for a reason."""
-    return parse_partial(quote.wish)
 
 
 async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
@@ -102,9 +112,12 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
             if account is not None:
                 # The last look at who may buy, on the row that nobody can change meanwhile.
                 require_running(account)
-                require_admin(account, actor_id)
+                if not (quote.approved and quote.due_today_minor == 0):
+                    require_admin(account, actor_id)
             await _check_promise(conn, quote)
             await _insert(billing, conn, change, quote)
+            if quote.request_id is not None:
+                await _take_up(conn, quote.request_id, change.id)
             failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
     except asyncpg.UniqueViolationError as error:
         used_by = await store.id_of_quote(billing.pool, quote.id)
@@ -128,6 +141,16 @@ async def _check_promise(conn: Connection, quote: QuoteRow) -> None:
     is_busy = standing is not None and standing.state != LegState.SCHEDULED
     if is_busy or await store.has_open_now_leg(conn, quote.account_id):
         raise _in_progress()
+
+
+async def _take_up(conn: Connection, request_id: str, change_id: str) -> None:
+    """The request that a quote answers becomes this change, if it is still open. Raises Conflict."""
+    moved = await request_store.move(conn, request_id, OPEN, RequestState.APPROVED, change_id=change_id)
+    if moved is None:
+        raise Conflict(
+            Code.REQUEST_CLOSED,
+            "The change request behind this quote was withdrawn or has expired. Nothing was charged.",
+        )
 
 
 def _in_progress() -> Conflict:

@@ -83,6 +83,10 @@ class Code(StrEnum):
     ITEMS_CONFLICT = "items_conflict", "The subscription's items at Stripe do not match the account's terms."
     TOO_MANY_ITEMS = "too_many_items", "Stripe allows at most 20 items on one subscription."
 
+    # Change requests.
+    REQUEST_OPEN = "request_open", "The account has another change request that is not decided yet."
+    REQUEST_CLOSED = "request_closed", "The change request was decided, withdrawn or has expired."
+
     # The rules of a change.
     NEEDS_REQUEST = "needs_request", "This is not self-serve: it goes through a change request."
     REFUSED_BY_POLICY = "refused_by_policy", "The policy does not allow this change at all."

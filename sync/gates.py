@@ -35,7 +35,7 @@ def refusals(state: State, *, pays_now: bool, renews: bool) -> list[Problem]:
     found += _of_subscription(state, state.subscription)
     if pays_now:
         found += _of_period(state)
-    if renews and _ends(state.subscription):
+    if renews and ends(state.subscription):
         found.append(
             _problem(
                 Code.SUBSCRIPTION_CANCELING,
@@ -47,7 +47,8 @@ def refusals(state: State, *, pays_now: bool, renews: bool) -> list[Problem]:
     return found
 
 
-def _ends(subscription: Subscription) -> bool:
+def ends(subscription: Subscription) -> bool:
+    """Whether it ends with its present period, or before."""
     end = subscription.cancel_at
     return subscription.cancel_at_period_end or (end is not None and end <= subscription.period_end)
 

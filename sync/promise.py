@@ -35,8 +35,8 @@ async def broken(billing: Billing, account: AccountRow, quote: QuoteRow) -> str 
 
 
 async def _repeated(billing: Billing, quote: QuoteRow) -> Priced | None:
-    """The quote's preview once more; None where nothing happens now, and so nothing was priced."""
-    if quote.stripe_params is None:
+    """The quote's preview once more; None where no item changes now, and so nothing was priced."""
+    if quote.stripe_params is None or "items" not in quote.stripe_params:
         return None
     return await pricing.repeat_preview(
         billing,

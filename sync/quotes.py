@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from sync import clock, gates, ids, pricing
+from sync import cancellation, clock, gates, ids, pricing
 from sync.billing import Billing
 from sync.contract import quote_json
 from sync.errors import Code, Conflict, NotFound, Problem, Refused
@@ -33,6 +33,7 @@ from sync.store.accounts import AccountRow
 from sync.store.changes import LegRow
 from sync.store.quotes import QuoteRow
 from sync.telemetry import ESTIMATE_DIFFERENCE_MINOR, LogEvent
+from sync.wishes import Wish
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ async def create(billing: Billing, account_id: str, actor_id: str, wanted: Parti
     Raises NotFound (account_unknown), Refused (not_billing_admin), BadInput for terms outside the catalog
     and StripeTrouble. What a rule or the state of the subscription forbids is a quote with refusals.
     """
-    row = await make(billing, await require_account(billing, account_id), actor_id, wanted)
+    row = await make(billing, await require_account(billing, account_id), actor_id, Wish(wanted))
     return quote_json(row)
 
 
@@ -95,32 +96,39 @@ def require_running(account: AccountRow) -> str:
     return account.stripe_customer_id
 
 
-async def make(billing: Billing, account: AccountRow, actor_id: str, wanted: PartialTerms) -> QuoteRow:
+async def make(billing: Billing, account: AccountRow, actor_id: str, wish: Wish) -> QuoteRow:
     """Plan, price and store. See `create`."""
+    row = await draft(billing, account, actor_id, wish)
+    await quote_store.insert(billing.pool, row)
+    log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
+    return row
+
+
+async def draft(billing: Billing, account: AccountRow, actor_id: str, wish: Wish) -> QuoteRow:
+    """Plan and price without storing it: a dry run. See `create`."""
     require_admin(account, actor_id)
     customer_id = require_running(account)
     book = await catalog_prices.book(billing.pool)
     state = await pricing.read_state(billing, account, customer_id)
     # Without a living subscription the terms are history: the same words describe a first purchase.
     current = await account_store.terms(billing.pool, account.id) if state.subscription else None
-    complete = merge(current, wanted, billing.catalog)
     standing = await change_store.promise_of(billing.pool, account.id) if current else None
-    plan = planned(billing, account, current, wanted, complete, state, book, standing)
+    if wish.cancel is not None:
+        return cancellation.row(billing, account, actor_id, wish, current, state)
+    complete = merge(current, wish.terms, billing.catalog)
+    plan = planned(billing, account, current, wish, complete, state, book, standing)
     pays_now = plan.now is not None or plan.at_renewal is None
     blocked = gates.refusals(state, pays_now=pays_now, renews=plan.at_renewal is not None)
     refusals = [*plan.refusals, *blocked]
     offer = None if refusals else await _offer(billing, account, state, plan, book)
-    row = _row(billing, account, actor_id, wanted, current, plan, state, refusals, offer, book, standing)
-    await quote_store.insert(billing.pool, row)
-    log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
-    return row
+    return _row(billing, account, actor_id, wish, current, plan, state, refusals, offer, book, standing)
 
 
 def planned(
     billing: Billing,
     account: AccountRow,
     current: Terms | None,
-    wish: PartialTerms,
+    wish: Wish,
     wanted: Terms,
     state: State,
     book: PriceBook,
@@ -138,7 +146,8 @@ def planned(
         currency=account.currency,
         usage=usage,
         scheduled=Terms.from_json(standing.terms) if standing else None,
-        named=targets_of(wish),
+        named=targets_of(wish.terms),
+        approved=wish.approved,
     )
 
 
@@ -163,7 +172,7 @@ def _row(
     billing: Billing,
     account: AccountRow,
     actor_id: str,
-    wanted: PartialTerms,
+    wish: Wish,
     current: Terms | None,
     plan: Plan,
     state: State,
@@ -180,7 +189,10 @@ def _row(
         id=ids.new_id("quo"),
         account_id=account.id,
         actor_id=actor_id,
-        wish=wanted.to_json(),
+        wish=wish.terms.to_json(),
+        cancel=None,
+        approved=wish.approved,
+        request_id=wish.request_id,
         current_terms=current.to_json() if current else None,
         now_terms=plan.now.to_json() if plan.now else None,
         renewal_terms=plan.at_renewal.to_json() if plan.at_renewal else None,

@@ -58,6 +58,11 @@ def next_preview(subscription_id: str, entries: Sequence[Body]) -> Body:
     }
 
 
+def cancellation(at_period_end: bool) -> Body:
+    """The end with the present period, asked for or taken back. Charges and credits nothing."""
+    return {"cancel_at_period_end": at_period_end, "expand": ["latest_invoice"]}
+
+
 # ---- what happens at renewal
 
 

@@ -160,7 +160,10 @@ class LogEvent(StrEnum):
     RENEWAL_MISSED = "renewal.missed", "A subscription renewed without the decrease that was promised."
     CHANGE_RESUMED = "change.resumed", "A change that another process left behind was taken up again."
     REQUEST_OPENED = "change_request.opened", "Somebody asked for a change that is not self-serve."
-    REQUEST_DECIDED = "change_request.decided", "Staff approved or declined a change request."
+    REQUEST_DECIDED = (
+        "change_request.decided",
+        "A change request was decided, taken back, or has expired.",
+    )
     ACCOUNT_PARKED = "account.parked", "Billing changes of an account were stopped until staff look at it."
     ACCOUNT_UNPARKED = "account.unparked", "Billing changes of an account were allowed again."
     WRITES_STOPPED = "writes.stopped", "The stop switch for outgoing writes was turned on."

@@ -3,6 +3,7 @@
 from handlers.views.accounts import Account, Invoice
 from handlers.views.base import Page, Problem
 from handlers.views.catalog import Catalog
+from handlers.views.change_requests import ChangeRequest
 from handlers.views.changes import Change, EndedChange
 from handlers.views.health import Live, Ready
 from handlers.views.quotes import Estimate, Quote
@@ -11,6 +12,7 @@ __all__ = [
     "Account",
     "Catalog",
     "Change",
+    "ChangeRequest",
     "EndedChange",
     "Estimate",
     "Invoice",

@@ -22,6 +22,9 @@ class QuoteRow:
     account_id: str
     actor_id: str
     wish: dict[str, Any]
+    cancel: bool | None
+    approved: str | None
+    request_id: str | None
     current_terms: dict[str, Any] | None
     now_terms: dict[str, Any] | None
     renewal_terms: dict[str, Any] | None

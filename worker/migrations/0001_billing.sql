@@ -44,6 +44,9 @@ CREATE TABLE quote (
     account_id                text NOT NULL REFERENCES account,
     actor_id                  text NOT NULL,
     wish                      jsonb NOT NULL CHECK (jsonb_typeof(wish) = 'object'), -- the named fields only
+    cancel                    boolean,        -- the end with the period is asked for, or taken back
+    approved                  text CHECK (approved IN ('now', 'renewal')),
+    request_id                text,           -- the change request that it answers
     current_terms             jsonb,
     now_terms                 jsonb,
     renewal_terms             jsonb,
@@ -207,3 +210,52 @@ CREATE TABLE progress (
     position   jsonb NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- What is not self-serve: asked for, decided by support, and confirmed by the admin where it costs money.
+CREATE TABLE change_request (
+    id                text PRIMARY KEY,
+    account_id        text NOT NULL REFERENCES account,
+    state             text NOT NULL CHECK (state IN (
+        'submitted', 'awaiting_admin_confirm', 'approved', 'declined', 'withdrawn', 'expired')),
+    wish              jsonb CHECK (jsonb_typeof(wish) = 'object'),
+    cancel            boolean,
+    effective         text NOT NULL CHECK (effective IN ('now', 'renewal')),
+    reason            text NOT NULL CHECK (length(reason) <= 2000),
+    contact_email     text CHECK (length(contact_email) <= 320),
+    losses            jsonb NOT NULL,
+    actor_id          text NOT NULL,
+    decided_by        text,
+    decided_at        timestamptz,
+    decided_effective text CHECK (decided_effective IN ('now', 'renewal')),
+    note              text CHECK (length(note) <= 2000),
+    quote_id          text REFERENCES quote,
+    change_id         text REFERENCES change,
+    expires_at        timestamptz NOT NULL,
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    CHECK ((wish IS NULL) = (cancel IS NOT NULL))
+);
+CREATE INDEX change_request_account ON change_request (account_id, created_at DESC);
+CREATE INDEX change_request_listing ON change_request (created_at DESC, id DESC);
+CREATE INDEX change_request_expiry ON change_request (expires_at)
+    WHERE state IN ('submitted', 'awaiting_admin_confirm');
+-- A doubled wish would be decided twice.
+CREATE UNIQUE INDEX change_request_one_open ON change_request (account_id)
+    WHERE state IN ('submitted', 'awaiting_admin_confirm');
+
+-- What people are told by e-mail: stored with its cause, sent afterwards, once.
+CREATE TABLE notice (
+    key             text PRIMARY KEY CHECK (length(key) <= 300),
+    account_id      text NOT NULL REFERENCES account,
+    kind            text NOT NULL,
+    recipient       text NOT NULL CHECK (length(recipient) <= 320),
+    locale          text NOT NULL CHECK (locale IN ('en', 'fr')),
+    data            jsonb NOT NULL,
+    attempts        integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    last_error      text,
+    sent_at         timestamptz,
+    given_up_at     timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX notice_waiting ON notice (next_attempt_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX notice_account ON notice (account_id, created_at);

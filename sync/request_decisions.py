@@ -1,0 +1,154 @@
+"""Deciding a change request: approved by support, declined, taken back by the admin, or out of time.
+
+Whatever costs money now is confirmed by the primary admin on a fresh quote; the rest support carries out
+itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from sync import changes, clock, quotes
+from sync.billing import Billing
+from sync.change_requests import closed, fresh_quote, request_json, require, require_open, show
+from sync.errors import Conflict, Refused
+from sync.quotes import require_admin
+from sync.request_notices import money, tell_admin
+from sync.request_states import OPEN, RequestState
+from sync.rules.policy_rule import Effective
+from sync.store import change_requests as store
+from sync.store.change_requests import RequestRow
+from sync.store.db import transaction
+from sync.store.quotes import QuoteRow
+from sync.telemetry import LogEvent
+
+log = structlog.get_logger()
+
+CONFIRM_WITHIN = timedelta(days=7)
+
+
+async def approve(
+    billing: Billing, request_id: str, decided_by: str, *, effective: Effective | None, note: str | None
+) -> dict[str, Any]:
+    """Say yes. What costs something now waits for the admin's confirm; the rest is carried out.
+
+    Raises NotFound, Conflict (request_closed), and Refused or Conflict for what stands in the way: then
+    the request stays as it was.
+    """
+    row = await require(billing, request_id)
+    require_open(row)
+    when = effective or Effective(row.effective)
+    asked = replace(row, decided_effective=when)
+    quote = await fresh_quote(billing, asked)
+    if quote.refusals:
+        first = quote.refusals[0]
+        raise Refused(first["code"], f"{first['detail']} The request is still open.")
+    if quote.due_today_minor:
+        await _ask_admin(billing, asked, decided_by, quote, note)
+    else:
+        await _note_decision(billing, asked, decided_by, note)
+        change_id = await changes.carry_out(billing, quote, decided_by)
+        await _tell_decided(billing, request_id, "request_approved", {"change_id": change_id})
+    log.info(
+        LogEvent.REQUEST_DECIDED, change_request_id=row.id, account_id=row.account_id, outcome="approved"
+    )
+    return await show(billing, request_id)
+
+
+async def _ask_admin(
+    billing: Billing, row: RequestRow, decided_by: str, quote: QuoteRow, note: str | None
+) -> None:
+    account = await quotes.require_account(billing, row.account_id)
+    async with transaction(billing.pool) as conn:
+        moved = await store.move(
+            conn,
+            row.id,
+            OPEN,
+            RequestState.AWAITING_ADMIN_CONFIRM,
+            decided_by=decided_by,
+            effective=row.decided_effective,
+            note=note,
+            quote_id=quote.id,
+            expires_at=clock.wall() + CONFIRM_WITHIN,
+        )
+        if moved is None:
+            raise closed()
+        await tell_admin(conn, account, moved, "request_needs_confirm", money(quote))
+
+
+async def _note_decision(billing: Billing, row: RequestRow, decided_by: str, note: str | None) -> None:
+    """Who said yes, and to when; the state moves with the change that comes of it."""
+    async with transaction(billing.pool) as conn:
+        moved = await store.move(
+            conn,
+            row.id,
+            OPEN,
+            row.state,
+            decided_by=decided_by,
+            effective=row.decided_effective,
+            note=note,
+        )
+        if moved is None:
+            raise closed()
+
+
+async def decline(billing: Billing, request_id: str, decided_by: str, note: str | None) -> dict[str, Any]:
+    """Say no; the admin is told why. Raises NotFound, Conflict (request_closed)."""
+    return await _close(
+        billing, request_id, RequestState.DECLINED, "request_declined", decided_by=decided_by, note=note
+    )
+
+
+async def withdraw(billing: Billing, request_id: str, actor_id: str) -> dict[str, Any]:
+    """The primary admin takes it back. Raises NotFound, Refused, Conflict (request_closed)."""
+    row = await require(billing, request_id)
+    require_admin(await quotes.require_account(billing, row.account_id), actor_id)
+    return await _close(billing, request_id, RequestState.WITHDRAWN, "request_withdrawn")
+
+
+async def expire_due(billing: Billing, limit: int = 100) -> int:
+    """End the open requests whose time is over; returns how many."""
+    due = await store.expired(billing.pool, limit)
+    for request_id in due:
+        try:
+            await _close(billing, request_id, RequestState.EXPIRED, "request_expired")
+        except Conflict:
+            continue  # decided at this very moment
+    return len(due)
+
+
+async def _close(
+    billing: Billing,
+    request_id: str,
+    state: RequestState,
+    kind: str,
+    *,
+    decided_by: str | None = None,
+    note: str | None = None,
+) -> dict[str, Any]:
+    row = await require(billing, request_id)
+    account = await quotes.require_account(billing, row.account_id)
+    async with transaction(billing.pool) as conn:
+        moved = await store.move(conn, request_id, OPEN, state, decided_by=decided_by, note=note)
+        if moved is None:
+            raise closed()
+        await tell_admin(conn, account, moved, kind)
+    log.info(
+        LogEvent.REQUEST_DECIDED, change_request_id=row.id, account_id=row.account_id, outcome=str(state)
+    )
+    return request_json(moved)
+
+
+async def _tell_decided(billing: Billing, request_id: str, kind: str, more: dict[str, Any]) -> None:
+    row = await require(billing, request_id)
+    account = await quotes.require_account(billing, row.account_id)
+    async with transaction(billing.pool) as conn:
+        await tell_admin(conn, account, row, kind, more)
+
+
+def _log(row: RequestRow, outcome: str) -> None:
+    log.info(LogEvent.REQUEST_DECIDED, change_request_id=row.id, account_id=row.account_id, outcome=outcome)
