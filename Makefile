@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check bench proof lock clean
+.PHONY: help demo up test check bench proof sandbox lock clean
 
 # The first Python on the path that is new enough and really starts.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -40,6 +40,9 @@ bench: $(STAMP) ## the figures, on this machine
 proof: $(STAMP) ## kills, lost answers and floods at size: make proof SECONDS=60; the last line is the verdict
 	@$(BIN)/python -m pytest -m proof --timeout 0 $(ARGS)
 	@$(BIN)/python -m tests.proof --seconds $(SECONDS)
+
+sandbox: $(STAMP) ## our questions to Stripe, asked of your sandbox (STRIPE_SANDBOX_KEY) and of the local Stripe
+	@$(BIN)/python -m tests.sandbox $(ARGS)
 
 lock: $(BIN)/uv ## resolve the dependencies again into requirements/*.lock
 	$(call compile,bootstrap.lock,--group bootstrap)

@@ -22,6 +22,13 @@ NO_SKIPS = "PRORATA_NO_SKIPS"
 STORES = Path(__file__).parent / "store"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take a published OpenAPI file of Stripe's, for `tests/twin/test_spec.py`."""
+    parser.addoption(
+        "--spec", help="an OpenAPI file of Stripe's (spec3.json): answers of the twin must fit it"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the run, once, and hide the caller's own settings from the tests."""
     given = os.environ.get("DATABASE_URL")

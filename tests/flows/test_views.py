@@ -103,6 +103,7 @@ async def test_the_invoice_of_a_settled_change_is_listed_as_paid(
 ) -> None:
     """Settled means that the account's own lists say so too, however late Stripe's events are."""
     await world.buy()
+    await world.pass_time(3600)
     monkeypatch.setattr(settle, "PATIENCE", timedelta(0))
     await world.control("POST", "delivery", {"mode": "hold"})
 

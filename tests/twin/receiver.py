@@ -18,6 +18,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, Any], bytes, str]] = []
         self.statuses: list[int] = []
+        self.slow: list[float] = []  # seconds before the next answers
         self._news = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -41,6 +42,8 @@ class Receiver:
         raw = await request.read()
         self.got.append((json.loads(raw), raw, request.headers["Stripe-Signature"]))
         self._news.set()
+        if self.slow:
+            await asyncio.sleep(self.slow.pop(0))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
     async def until(self, wanted: Callable[[], bool], seconds: float = 8.0) -> None:

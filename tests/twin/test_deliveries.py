@@ -15,6 +15,7 @@ PAID_UPDATE = {
     "invoiceitem.created",
     "invoice.created",
     "customer.subscription.updated",
+    "customer.updated",
     "invoice.updated",
     "invoice.finalized",
     "payment_intent.created",

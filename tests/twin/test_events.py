@@ -86,3 +86,36 @@ async def test_a_renewal_shows_the_old_period(api: Api) -> None:
     old = event["data"]["previous_attributes"]["items"]["data"][0]
     assert old["current_period_end"] == first_item(subscription)["current_period_end"]
     assert event["created"] == first_item(subscription)["current_period_end"]
+
+
+async def test_pages_of_events(api: Api) -> None:
+    """Cursors and limit work together with a filter; a missing cursor is refused."""
+    for n in range(5):
+        await api.post("/v1/customers", {"name": str(n)})
+        await api.post("/v1/products", {"name": str(n)})
+
+    async def page(**params: object) -> tuple[list[str], bool]:
+        found = await api.get("/v1/events", {"type": "customer.created", "limit": 2, **params})
+        return [e["data"]["object"]["name"] for e in found["data"]], found["has_more"]
+
+    every = await api.events(type="customer.created")
+    assert await page() == (["4", "3"], True)
+    assert await page(starting_after=every[1]["id"]) == (["2", "1"], True)
+    assert await page(starting_after=every[3]["id"]) == (["0"], False)
+    assert await page(ending_before=every[3]["id"]) == (["3", "2"], True)
+    await api.get("/v1/events", {"starting_after": "evt_no"}, status=400)
+    await api.get("/v1/events", {"types": [f"a{n}" for n in range(21)]}, status=400)
+    await api.get("/v1/events/evt_no", status=404)
+
+
+async def test_ranges_of_time(api: Api) -> None:
+    """`gt`, `gte`, `lt`, `lte`, and one moment."""
+    await api.customer(None)
+    first = (await api.events())[0]["created"]
+    await api.control("clock", {"advance_seconds": 100})
+    await api.post("/v1/products", {"name": "x"})
+    second = (await api.events())[0]["created"]
+    assert types(await api.events(created={"gt": first})) == ["product.created"]
+    assert types(await api.events(created={"lte": first})) == ["customer.created"]
+    assert types(await api.events(created={"gte": first, "lt": second})) == ["customer.created"]
+    assert types(await api.events(created=second)) == ["product.created"]

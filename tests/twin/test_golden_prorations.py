@@ -30,43 +30,48 @@ def tiered(mode: str) -> dict[str, Any]:
     return {"billing_scheme": "tiered", "tiers_mode": mode, "tiers": TIERS}
 
 
-CASES = [
-    ("seats 5 -> 8", (2000, {}), 5, (2000, {}), 8, MID_NOVEMBER, [-4833, 7733]),
-    ("seats 5 -> 8, later", (2000, {}), 5, (2000, {}), 8, LATER, [-4825, 7720]),
-    ("band 80 -> 180", (8000, {}), 1, (18000, {}), 1, MID_NOVEMBER, [-3867, 8700]),
-    ("band 80 -> 180, later", (8000, {}), 1, (18000, {}), 1, LATER, [-3860, 8685]),
-    ("volume tiers 5 -> 8", (1, tiered("volume")), 5, (1, tiered("volume")), 8, MID_NOVEMBER, [-4833, 5800]),
-    ("volume cliff 5 -> 6", (1, tiered("volume")), 5, (1, tiered("volume")), 6, MID_NOVEMBER, [-4833, 4350]),
-    (
-        "graduated 5 -> 8",
-        (1, tiered("graduated")),
-        5,
-        (1, tiered("graduated")),
-        8,
-        MID_NOVEMBER,
-        [-4833, 7008],
-    ),
-    ("down 180 -> 80", (18000, {}), 1, (8000, {}), 1, MID_NOVEMBER, [-8700, 3867]),
+Price = tuple[int, dict[str, Any]]
+PLAIN, UP_TO, SLICES = (2000, {}), (1, tiered("volume")), (1, tiered("graduated"))
+SMALL, LARGE = (8000, {}), (18000, {})
+CASES: list[tuple[str, Price, int, Price, int, int, list[int], int]] = [
+    # name, old price and quantity, new price and quantity, moment, lines, next renewal
+    ("seats 5 -> 8", PLAIN, 5, PLAIN, 8, MID_NOVEMBER, [-4833, 7733], 16000),
+    ("seats 5 -> 8, later", PLAIN, 5, PLAIN, 8, LATER, [-4825, 7720], 16000),
+    ("band 80 -> 180", SMALL, 1, LARGE, 1, MID_NOVEMBER, [-3867, 8700], 18000),
+    ("band 80 -> 180, later", SMALL, 1, LARGE, 1, LATER, [-3860, 8685], 18000),
+    ("volume tiers 5 -> 8", UP_TO, 5, UP_TO, 8, MID_NOVEMBER, [-4833, 5800], 12000),
+    ("volume cliff 5 -> 6", UP_TO, 5, UP_TO, 6, MID_NOVEMBER, [-4833, 4350], 9000),
+    ("graduated 5 -> 8", SLICES, 5, SLICES, 8, MID_NOVEMBER, [-4833, 7008], 14500),
+    ("down 180 -> 80", LARGE, 1, SMALL, 1, MID_NOVEMBER, [-8700, 3867], 8000),
 ]
 
 
+@pytest.mark.parametrize("mode", ["flexible", "classic"])
 @pytest.mark.parametrize(
-    ("name", "old", "before", "new", "after", "at", "expected"), CASES, ids=lambda c: str(c)[:24]
+    ("name", "old", "before", "new", "after", "at", "lines", "renewal"), CASES, ids=[c[0] for c in CASES]
 )
 async def test_worked_examples_of_a_month(
-    api: Api, name: str, old: Any, before: int, new: Any, after: int, at: int, expected: list[int]
+    api: Api,
+    name: str,
+    old: Price,
+    before: int,
+    new: Price,
+    after: int,
+    at: int,
+    lines: list[int],
+    renewal: int,
+    mode: str,
 ) -> None:
-    """A credit for the old and a debit for the new, each to the second and rounded by itself."""
-    subscription = await api.subscribe(
-        await api.frozen_customer(), (await api.price(old[0], **old[1]), before)
-    )
-    item = {
-        "id": first_item(subscription)["id"],
-        "price": await api.price(new[0], **new[1]),
-        "quantity": after,
-    }
+    """A credit for the old and a debit for the new, and a surplus is drawn at the next renewal."""
+    terms = {"billing_mode": {"type": mode}}
+    customer = await api.frozen_customer()
+    subscription = await api.subscribe(customer, (await api.price(old[0], **old[1]), before), **terms)
+    price = await api.price(new[0], **new[1])
+    item = {"id": first_item(subscription)["id"], "price": price, "quantity": after}
     changed = await api.change(subscription, item, proration_date=at)
-    assert amounts(changed["latest_invoice"]) == expected, name
+    assert amounts(changed["latest_invoice"]) == lines, name
+    following = await api.post("/v1/invoices/create_preview", {"subscription": subscription["id"]})
+    assert (following["total"], following["amount_due"]) == (renewal, renewal + min(0, sum(lines)))
 
 
 async def test_move_to_the_bundle_in_one_call(api: Api) -> None:
@@ -86,20 +91,23 @@ async def test_move_to_the_bundle_in_one_call(api: Api) -> None:
     assert changed["latest_invoice"]["total"] == 7733
 
 
+@pytest.mark.parametrize("mode", ["flexible", "classic"])
 @pytest.mark.parametrize(
-    ("old", "before", "new", "after", "expected"),
+    ("old", "before", "new", "after", "lines"),
     [(20000, 5, 20000, 8, [-26747, 42795]), (120000, 1, 60000, 1, [-32096, 16048])],
 )
 async def test_worked_examples_of_a_year(
-    api: Api, old: int, before: int, new: int, after: int, expected: list[int]
+    api: Api, old: int, before: int, new: int, after: int, lines: list[int], mode: str
 ) -> None:
     """The same over the actual seconds of a year."""
-    subscription = await api.subscribe(
-        await api.frozen_customer(MARCH), (await api.price(old, "year"), before)
-    )
+    terms = {"billing_mode": {"type": mode}}
+    customer = await api.frozen_customer(MARCH)
+    subscription = await api.subscribe(customer, (await api.price(old, "year"), before), **terms)
     item = {"id": first_item(subscription)["id"], "price": await api.price(new, "year"), "quantity": after}
     changed = await api.change(subscription, item, proration_date=IN_THE_YEAR)
-    assert amounts(changed["latest_invoice"]) == expected
+    assert amounts(changed["latest_invoice"]) == lines
+    balance = (await api.get(f"/v1/customers/{customer['id']}"))["balance"]
+    assert balance == min(0, sum(lines))
 
 
 async def test_month_to_year_keeps_the_start(api: Api) -> None:

@@ -84,3 +84,49 @@ async def test_keys_mean_nothing_on_get_and_delete(api: Api) -> None:
     await api.get(f"/v1/customers/{customer['id']}", key="k")
     await api.delete(f"/v1/customers/{customer['id']}", key="k")
     assert (await api.get(f"/v1/customers/{customer['id']}", key="k"))["deleted"] is True
+
+
+async def test_a_key_has_up_to_255_characters(api: Api) -> None:
+    """One more is refused, and nothing is executed."""
+    await api.post("/v1/customers", key="k" * 255)
+    error = (await api.post("/v1/customers", key="k" * 256, status=400))["error"]
+    assert (error["type"], len((await api.get("/v1/customers"))["data"])) == ("idempotency_error", 1)
+
+
+async def test_headers_of_a_replay(api: Api) -> None:
+    """A replay names the first request and has an id of its own; an error is replayed with its body."""
+    await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    first = api.headers["Request-Id"]
+    await api.post("/v1/customers", {"name": "Ada"}, key="k")
+    assert api.headers["Original-Request"] == first
+    assert api.headers["Request-Id"] != first
+    params = {"amount": 5, "currency": "usd", "customer": "cus_no"}
+    refused = await api.post("/v1/invoiceitems", params, key="k2", status=404)
+    assert await api.post("/v1/invoiceitems", params, key="k2", status=404) == refused
+    assert api.headers["Idempotent-Replayed"] == "true"
+    assert api.headers["Stripe-Should-Retry"] == "false"
+
+
+async def test_the_same_key_in_another_order_of_parameters(api: Api) -> None:
+    """What counts is what was said, not in which order."""
+    first = await api.post("/v1/customers", {"name": "Ada", "email": "a@b.c"}, key="k")
+    assert await api.post("/v1/customers", {"email": "a@b.c", "name": "Ada"}, key="k") == first
+
+
+async def test_a_401_leaves_the_key_free(api: Api) -> None:
+    """A refused key of the account is no execution."""
+    await api.control("faults", {"path": "/v1/customers", "status": 401})
+    await api.post("/v1/customers", key="k", status=401)
+    await api.post("/v1/customers", key="k")
+    assert "Idempotent-Replayed" not in api.headers
+
+
+async def test_an_answer_that_was_lost_is_kept(api: Api) -> None:
+    """A connection cut after the effect: the key replays what the client never saw, the 200 included."""
+    fault = {"method": "POST", "path": "/v1/customers", "garbage": True, "when": "after", "status": 502}
+    await api.control("faults", fault)
+    headers = {"Authorization": "Bearer sk_test_twin", "Idempotency-Key": "k"}
+    async with api.session.post(api.base_url + "/v1/customers", headers=headers) as answer:
+        assert answer.status == 502
+    made = await api.post("/v1/customers", key="k")
+    assert (made["object"], api.headers["Idempotent-Replayed"]) == ("customer", "true")

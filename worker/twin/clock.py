@@ -15,17 +15,32 @@ from dataclasses import dataclass, field
 PRIORITY = {
     "expire_pending": 0,
     "expire_incomplete": 0,
+    "expire_resume": 0,
+    "resume_collection": 0,
     "phase": 1,
+    "schedule_start": 1,
+    "end_discount": 1,
+    "expiring": 1,
     "cancel": 2,
     "renew": 3,
     "finalize": 4,
     "retry": 5,
+    "overdue": 5,
+    "deadline": 5,
+    "will_be_due": 6,
+    "trial_will_end": 6,
+    "upcoming": 6,
+    "debit": 5,
+    "refund": 6,
+    "settle": 7,
+    "payout": 8,
+    "payout_arrives": 8,
 }
 
 Runner = Callable[[str, int], None]
 
 
-@dataclass(order=True)
+@dataclass(order=True, slots=True)
 class Task:
     """Something to do at `due` (Unix seconds). Whether it still applies is for its runner to see."""
 
@@ -45,6 +60,7 @@ class Clock:
     frozen: dict[str, int] = field(default_factory=dict)
     queues: dict[str, list[Task]] = field(default_factory=dict)
     number: int = 0
+    planned: dict[tuple[str, str], int] = field(default_factory=dict)
     _running: dict[str, int] = field(default_factory=dict)
 
     def now(self, domain: str = "") -> int:
@@ -60,6 +76,12 @@ class Clock:
         self.number += 1
         task = Task(due, PRIORITY[kind], self.number, kind, object_id)
         heapq.heappush(self.queues.setdefault(domain, []), task)
+
+    def once(self, due: int, kind: str, object_id: str, domain: str = "") -> None:
+        """Plan work that is asked for again and again, unless it was planned for this moment last."""
+        if self.planned.get((kind, object_id)) != due:
+            self.planned[kind, object_id] = due
+            self.at(due, kind, object_id, domain)
 
     def run_due(self, runners: dict[str, Runner], domain: str = "") -> int:
         """Do everything in one domain that is due by now; returns how many pieces of work ran."""

@@ -70,7 +70,10 @@ def schema_of(operation: str) -> Schema:
     classes = {n.name: n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)}
     if class_name not in classes:
         raise LookupError(f"the SDK has no {class_name}; has it been renamed?")
-    return _object(classes[class_name], classes)
+    schema = _object(classes[class_name], classes)
+    if operation.startswith("v2.") and operation.endswith("_list"):
+        schema["properties"].setdefault("page", SCALARS["str"])  # the token inside `next_page_url`
+    return schema
 
 
 def _source_of(operation: str) -> tuple[str, str]:

@@ -12,17 +12,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from worker.twin.billing import cards, lifecycle
+from worker.twin import versions
+from worker.twin.acts import act
+from worker.twin.billing import funds
 from worker.twin.delivery import MODES
 from worker.twin.door import TWIN
 from worker.twin.errors import ApiError
 from worker.twin.exchange import Twin, run_by_hand
-from worker.twin.resources.corrections import make_dispute
-from worker.twin.resources.invoices import collect_or_raise
-from worker.twin.store import Doc
-
-# Convenience names for what Stripe's test cards do, for the act `set_card`.
-GOOD_CARD = cards.GOOD
+from worker.twin.store import Table
 
 
 async def clock(twin: Twin, body: dict[str, Any]) -> Any:
@@ -53,6 +50,19 @@ async def clear_faults(twin: Twin, body: dict[str, Any]) -> Any:
     return {"planned": []}
 
 
+async def movers(twin: Twin, body: dict[str, Any]) -> Any:
+    """POST plans a mover (see `movers.py`); GET lists the planned and the fired ones."""
+    if body:
+        return asdict(twin.movers.plan(twin.world, body))
+    return {"planned": [asdict(m) for m in twin.movers.planned], "fired": twin.movers.fired}
+
+
+async def clear_movers(twin: Twin, body: dict[str, Any]) -> Any:
+    """DELETE forgets every planned mover."""
+    twin.movers.planned.clear()
+    return {"planned": []}
+
+
 async def delivery(twin: Twin, body: dict[str, Any]) -> Any:
     """POST sets how webhooks are delivered from now on; GET shows it."""
     if body:
@@ -80,7 +90,7 @@ async def ledger(twin: Twin, body: dict[str, Any]) -> Any:
 async def state(twin: Twin, body: dict[str, Any]) -> Any:
     """GET shows every object (events aside) and the twin's own facts, for debugging."""
     world = twin.world
-    tables = {kind: list(t.docs.values()) for kind, t in world.store.tables.items() if kind != "event"}
+    tables = {kind: _encoded(t) for kind, t in world.store.tables.items() if kind != "event"}
     facts = {name: msgspec.to_builtins(value) for name, value in vars(world.facts).items()}
     return {
         "now": world.clock.now(),
@@ -90,12 +100,20 @@ async def state(twin: Twin, body: dict[str, Any]) -> Any:
     }
 
 
+def _encoded(table: Table) -> list[msgspec.Raw]:
+    return [msgspec.Raw(msgspec.json.encode(doc)) for doc in table.docs.read(table.docs)]
+
+
 async def account(twin: Twin, body: dict[str, Any]) -> Any:
     """POST changes account settings and strictness; GET shows them."""
     for name, value in body.items():
         if not hasattr(twin.world.account, name):
             raise ApiError(400, f"No such setting: {name}", param=name)
+        if name == "default_api_version" and value:
+            versions.checked(str(value), name)
         setattr(twin.world.account, name, value)
+    funds.plan_payout(twin.world)
+    twin.world.events.api_version = versions.default(twin.world)
     return asdict(twin.world.account)
 
 
@@ -113,83 +131,6 @@ async def dashboard(twin: Twin, body: dict[str, Any]) -> Any:
         twin, str(body.get("method", "POST")).upper(), str(body["path"]), body.get("params") or {}
     )
     return msgspec.json.decode(reply.body)
-
-
-def act(twin: Twin, body: dict[str, Any]) -> Any:
-    """What a customer or a bank does, by the name in `act`."""
-    name = body["act"]
-    if name not in ACTS:
-        raise ApiError(400, f"No such act: {name}; there are {', '.join(ACTS)}.", param="act")
-    try:
-        return ACTS[name](twin, body)
-    finally:
-        twin.deliveries.take()
-
-
-def _waiting_invoice(twin: Twin, body: dict[str, Any]) -> Doc:
-    invoice = twin.world.store.get("invoice", body.get("invoice", ""), "invoice")
-    if invoice["status"] != "open":
-        raise ApiError(400, f"The invoice is {invoice['status']}.", param="invoice")
-    return invoice
-
-
-def complete_authentication(twin: Twin, body: dict[str, Any]) -> Doc:
-    """The customer finishes 3-D Secure (or pays) on the hosted page; `payment_method` may be a test token."""
-    invoice = _waiting_invoice(twin, body)
-    world = twin.world
-    customer = world.store["customer"].docs[invoice["customer"]]
-    given = body.get("payment_method")
-    method = None
-    if given:
-        fresh = cards.is_token(given)
-        method = (
-            cards.mint(world, given, world.now_for(customer["id"]))
-            if fresh
-            else world.store.get("payment_method", given)
-        )
-        if method["customer"] is None:
-            cards.attach(world, method, customer)
-    subscription = lifecycle.subscription_of(world, invoice)
-    method = method or cards.method_for(world, invoice, subscription)
-    collect_or_raise(world, invoice, method, authenticated=True)
-    return invoice
-
-
-def fail_authentication(twin: Twin, body: dict[str, Any]) -> Doc:
-    """The customer fails or leaves 3-D Secure: the payment needs another payment method."""
-    invoice = _waiting_invoice(twin, body)
-    facts = twin.world.facts.invoices[invoice["id"]]
-    intent = twin.world.store["payment_intent"].docs[facts.payment_intent or ""]
-    error = {"code": "payment_intent_authentication_failure", "type": "card_error",
-             "message": "The provided payment method has failed authentication."}  # fmt: skip
-    intent.update(
-        status="requires_payment_method", next_action=None, last_payment_error=error, payment_method=None
-    )
-    twin.world.events.emit("payment_intent.payment_failed", intent)
-    twin.world.events.emit("invoice.payment_failed", invoice)
-    return invoice
-
-
-def set_card(twin: Twin, body: dict[str, Any]) -> Any:
-    """The bank changes its mind about a card: `outcome` is `good`, `action` or a decline code."""
-    card = twin.world.store.get("payment_method", body.get("payment_method", ""), "payment_method")
-    twin.world.facts.cards[card["id"]] = str(body.get("outcome", GOOD_CARD))
-    return {"payment_method": card["id"], "outcome": twin.world.facts.cards[card["id"]]}
-
-
-def dispute(twin: Twin, body: dict[str, Any]) -> Any:
-    """The cardholder disputes a charge."""
-    charge = twin.world.store.get("charge", body.get("charge", ""), "charge")
-    return make_dispute(twin.world, charge, str(body.get("reason", "general")))
-
-
-ACTS: dict[str, Callable[[Twin, dict[str, Any]], Any]] = {
-    "complete_authentication": complete_authentication,
-    "complete_3ds": complete_authentication,
-    "fail_authentication": fail_authentication,
-    "set_card": set_card,
-    "dispute": dispute,
-}
 
 
 def _handler(
@@ -214,6 +155,7 @@ def routes() -> list[web.RouteDef]:
     table = [
         ("GET", "clock", clock), ("POST", "clock", clock),
         ("GET", "faults", faults), ("POST", "faults", faults), ("DELETE", "faults", clear_faults),
+        ("GET", "movers", movers), ("POST", "movers", movers), ("DELETE", "movers", clear_movers),
         ("GET", "delivery", delivery), ("POST", "delivery", delivery), ("POST", "delivery/flush", flush),
         ("GET", "deliveries", deliveries), ("GET", "ledger", ledger), ("GET", "state", state),
         ("GET", "account", account), ("POST", "account", account), ("POST", "idempotency", idempotency),

@@ -1,8 +1,9 @@
 """Webhook deliveries: signed, retried with back-off until 2xx, and spoilt on request.
 
 Modes (at `/_twin/delivery`): normal, hold (until flushed), drop, duplicate, shuffle, delay, bad_signature,
-old_timestamp; `share` is the part of the deliveries that is spoilt. Signatures use wall time at each send,
-because receivers check their age (Stripe docs "Receive Stripe events in your webhook endpoint").
+old_timestamp; `share` is the part of the deliveries that is spoilt, `timeout_seconds` how long an answer may
+take. Signatures use wall time at each send, because receivers check their age. A deleted or disabled receiver
+gets no further tries (Stripe docs "Receive Stripe events in your webhook endpoint").
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import hashlib
 import hmac
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from worker.twin import receivers, thin, versions
 from worker.twin.ids import Ids
 from worker.twin.lanes import Delivery, Lane
-from worker.twin.resources.account import type_matches
+from worker.twin.receivers import Receiver
 from worker.twin.store import Doc
 from worker.twin.world import World
 
@@ -30,14 +33,15 @@ SHUFFLE_SECONDS = 0.2
 LOGGED = 100_000
 
 
-def signature(secret: str, payload: bytes, at: int) -> str:
-    """The `Stripe-Signature` header."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+def signature(secrets: Iterable[str], payload: bytes, at: int) -> str:
+    """The `Stripe-Signature` header: one `v1` for each secret, so that a rolled one still verifies."""
+    text = f"{at}.".encode() + payload
+    digests = [hmac.new(secret.encode(), text, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={at}", *(f"v1={digest}" for digest in digests)])
 
 
 class Deliveries:
-    """Takes events from the world and brings them to the endpoints."""
+    """Takes events from the world and brings them to the receivers."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -46,29 +50,41 @@ class Deliveries:
         self._lanes: dict[str, Lane] = {}
         self._held: list[Delivery] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._open: dict[str, set[str]] = {}  # receivers that an event has not reached yet
         self.mode: dict[str, Any] = {"mode": "normal", "share": 1.0, "delay_seconds": 0.0}
         self.log: deque[Delivery] = deque(maxlen=LOGGED)
 
     def take(self) -> None:
         """Send off every event that happened since the last call."""
         events, self._world.events.pending = self._world.events.pending, []
-        if not self._world.store["webhook_endpoint"].docs:
-            return
-        for event in events:
-            self._dispatch(event)
+        known = receivers.everyone(self._world) if events else []
+        for event in events if known else ():
+            self._dispatch(event, [r for r in known if r.takes(event["type"])])
 
-    def _dispatch(self, event: Doc) -> None:
-        receivers = [
-            e
-            for e in self._world.store["webhook_endpoint"].docs.values()
-            if e["status"] == "enabled" and any(type_matches(event["type"], k) for k in e["enabled_events"])
-        ]
-        if not receivers:
+    def resume(self) -> None:
+        """After a restart: what had not arrived everywhere goes out again, to all that want it."""
+        known, events = receivers.everyone(self._world), self._world.store["event"].docs
+        for event_id in [event_id for event_id in events if event_id in self._world.undelivered]:
+            event = events[event_id]
+            self._dispatch(event, [r for r in known if r.takes(event["type"])])
+
+    def _dispatch(self, event: Doc, wanted: list[Receiver]) -> None:
+        if not wanted:
             return
-        event["pending_webhooks"] = len(receivers)
-        for endpoint in receivers:
-            self._world.undelivered.add(event["id"])
-            self._route(Delivery(event["id"], event["type"], endpoint["id"], endpoint["url"]))
+        event["pending_webhooks"] = len(wanted)
+        self._world.undelivered.add(event["id"])
+        self._open[event["id"]] = {r.id for r in wanted}
+        for receiver in wanted:
+            self._route(Delivery(event["id"], event["type"], receiver.id, receiver.url))
+
+    def resend(self, event_id: str, receiver_id: str | None = None) -> int:
+        """Send an event once more by hand, to one receiver or to all that want it; automatic tries go on."""
+        event = self._world.store.get("event", event_id, "event")
+        known = receivers.everyone(self._world)
+        chosen = [r for r in known if r.id == receiver_id or (not receiver_id and r.takes(event["type"]))]
+        for receiver in chosen:
+            self._route(Delivery(event_id, event["type"], receiver.id, receiver.url))
+        return len(chosen)
 
     def _route(self, delivery: Delivery) -> None:
         self.log.append(delivery)
@@ -108,37 +124,65 @@ class Deliveries:
         lane.put(delivery, wait_seconds)
 
     def _delivered(self, delivery: Delivery) -> None:
-        self._world.undelivered.discard(delivery.event)
+        left = self._open.get(delivery.event, set())
+        if delivery.endpoint not in left:
+            return
+        left.discard(delivery.endpoint)
         event = self._world.store["event"].docs.get(delivery.event)
-        if event is not None and event["pending_webhooks"] > 0:
-            event["pending_webhooks"] -= 1
+        if event is not None:
+            event["pending_webhooks"] = len(left)
+        if not left:
+            del self._open[delivery.event]
+            self._world.undelivered.discard(delivery.event)
+            if event is not None and event["type"] == "invoice.created":
+                self._announced(event)
 
-    async def _post(self, delivery: Delivery) -> int | str:
-        event = self._world.events.shown(self._world.store["event"].docs[delivery.event])
-        payload = msgspec.json.format(msgspec.json.encode(event), indent=2)
-        secret = self._world.endpoint_secrets[delivery.endpoint]
-        at, first = int(time.time()), delivery.tries == 1
-        if first and delivery.spoilt == "old_timestamp":
-            at -= 3600
-        header = signature("wrong" if first and delivery.spoilt == "bad_signature" else secret, payload, at)
+    def _announced(self, event: Doc) -> None:
+        """Every receiver knows of the draft: an account that waits for that may finalise it."""
+        if self._world.account.finalize_after_delivery:
+            shown = msgspec.json.decode(
+                msgspec.json.encode(self._world.events.shown(event)["data"]["object"])
+            )
+            invoice = self._world.store["invoice"].docs.get(shown["id"])
+            if invoice is not None:
+                invoice["webhooks_delivered_at"] = self._world.now_for(invoice["customer"])
+
+    async def _post(self, delivery: Delivery) -> int | str | None:
+        receiver = receivers.find(self._world, delivery.endpoint)
+        event = self._world.store["event"].docs.get(delivery.event)
+        if receiver is None or event is None or not receiver.enabled:
+            return None
+        payload = self._payload(receiver, self._world.events.shown(event))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": header,
+            "Stripe-Signature": self._signed(delivery, payload),
             "User-Agent": "Stripe/1.0 (twin)",
         }
+        limit = aiohttp.ClientTimeout(total=float(self.mode.get("timeout_seconds", RESPONSE_SECONDS)))
         try:
             async with self._client().post(
-                delivery.url, data=payload, headers=headers, allow_redirects=False
+                receiver.url, data=payload, headers=headers, allow_redirects=False, timeout=limit
             ) as answer:
                 await answer.read()
                 return answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return type(error).__name__
+
+    def _payload(self, receiver: Receiver, shown: Doc) -> bytes:
+        """A notification, or the snapshot in the receiver's version."""
+        version = receiver.version
+        made = thin.notification(shown) if receiver.thin else versions.event(self._world, shown, version)
+        return msgspec.json.format(msgspec.json.encode(made), indent=2)
+
+    def _signed(self, delivery: Delivery, payload: bytes) -> str:
+        wall, spoilt = time.time(), delivery.spoilt if delivery.tries == 1 else None
+        at = int(wall) - (3600 if spoilt == "old_timestamp" else 0)
+        secrets = receivers.secrets_of(self._world, delivery.endpoint, wall)
+        return signature(["wrong"] if spoilt == "bad_signature" else secrets, payload, at)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout)
+            self._session = aiohttp.ClientSession()
         return self._session
 
     def report(self) -> list[dict[str, Any]]:

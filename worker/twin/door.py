@@ -1,4 +1,4 @@
-"""The API's door: the key, faults on the wire, the answer's headers. Everything under `/v1/`."""
+"""The API's door: the key, the version, the limiter, faults on the wire, the answer's headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from worker.twin import contract, forms
+from worker.twin import bodies, versions
 from worker.twin.errors import ApiError
 from worker.twin.exchange import Reply, Twin, perform, refusal, route
 from worker.twin.faults import Fault
@@ -29,7 +29,11 @@ async def answer(request: web.Request) -> web.StreamResponse:
     if fault is not None and fault.when == "before" and fault.cuts:
         return await _cut(request, fault)
     request_id = twin.draws.new("req")
-    reply = await _guarded(request, twin, request_id, fault)
+    twin.throttle.running += 1
+    try:
+        reply = await _guarded(request, twin, request_id, fault)
+    finally:
+        twin.throttle.running -= 1
     if fault is not None and fault.cuts:
         return await _cut(request, fault)
     return _send(request, twin, request_id, reply)
@@ -48,19 +52,27 @@ async def _cut(request: web.Request, fault: Fault) -> web.StreamResponse:
 
 
 async def _guarded(request: web.Request, twin: Twin, request_id: str, fault: Fault | None) -> Reply:
+    now = twin.world.clock.now()
     try:
-        check_key(request.headers.get("Authorization", ""))
-        method, body = request.method, await request.text()
-        pairs = forms.pairs_of(request.query_string if method != "POST" else body)
-        if method == "DELETE":
-            pairs += forms.pairs_of(body)
-        key = request.headers.get("Idempotency-Key") if method == "POST" else None
-        return await perform(twin, route(method, request.path, pairs, request_id=request_id, key=key), fault)
+        return await _admitted(request, twin, request_id, fault)
     except ApiError as error:
-        return refusal(error)
+        return refusal(error, request_id, now)
     except Exception:
         logger.exception("the twin failed at %s %s", request.method, request.path)
-        return refusal(ApiError(500, "The twin failed: see its log.", kind="api_error"))
+        return refusal(ApiError(500, "The twin failed: see its log.", kind="api_error"), request_id, now)
+
+
+async def _admitted(request: web.Request, twin: Twin, request_id: str, fault: Fault | None) -> Reply:
+    check_key(request.headers.get("Authorization", ""))
+    asked = request.headers.get("Stripe-Version")
+    version = versions.checked(asked) if asked is not None else ""
+    pairs = await bodies.pairs_of(request)
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    spoken = version or versions.default(twin.world)
+    method, path, pairs = versions.path(request.method, request.path, spoken, pairs)
+    found = route(method, path, pairs, request_id=request_id, key=key, version=version)
+    twin.throttle.admit(twin.world.account, found.operation)
+    return await perform(twin, found, fault)
 
 
 def check_key(header: str) -> None:
@@ -69,14 +81,25 @@ def check_key(header: str) -> None:
     if header.startswith("Basic "):
         try:
             key = base64.b64decode(header[6:]).decode("latin-1").partition(":")[0]
-        except binascii.Error:
+        except (binascii.Error, ValueError):
             key = ""
     if key.startswith(("sk_live_", "rk_live_")):
         text = "A LIVE key was sent to the local twin. Nothing was done. Roll that key if it may have leaked."
         raise ApiError(401, text, executed=False)
+    if key.startswith("pk_"):
+        text = "This API call cannot be made with a publishable API key. Please use a secret API key."
+        raise ApiError(401, text, code="secret_key_required", executed=False)
     if not key.startswith(("sk_test_", "rk_test_")):
-        text = f"Invalid API Key provided: {key[:8]}***" if key else "You did not provide an API key."
-        raise ApiError(401, text, executed=False)
+        raise ApiError(401, _unknown(key), executed=False)
+
+
+def _unknown(key: str) -> str:
+    if key:
+        return f"Invalid API Key provided: {key[:8]}***"
+    return (
+        "You did not provide an API key. You need to provide your API key in the Authorization header, using"
+        " Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+    )
 
 
 def _send(request: web.Request, twin: Twin, request_id: str, reply: Reply) -> web.Response:
@@ -85,15 +108,23 @@ def _send(request: web.Request, twin: Twin, request_id: str, reply: Reply) -> we
     twin.requests.append({**log, "idempotency_key": key})
     headers = {
         "Request-Id": request_id,
-        "Stripe-Version": request.headers.get("Stripe-Version") or contract.api_version(),
+        "Stripe-Version": _spoken(request, twin),
         "Date": formatdate(twin.world.clock.now(), usegmt=True),
     }
     if request.method == "POST":
-        if key:
+        if key and key.isprintable():
             headers["Idempotency-Key"] = key
         if reply.status < 500 and reply.status != 409:
             headers["Stripe-Should-Retry"] = "false"
     headers.update(reply.headers)
     return web.Response(
-        status=reply.status, body=reply.body, content_type="application/json", headers=headers
+        status=reply.status,
+        body=reply.body,
+        content_type="application/json",
+        headers={name: value for name, value in headers.items() if value},
     )
+
+
+def _spoken(request: web.Request, twin: Twin) -> str:
+    asked = request.headers.get("Stripe-Version", "")
+    return asked if asked in versions.known() else versions.default(twin.world)

@@ -6,14 +6,34 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from worker.twin import pages
-from worker.twin.billing import creation, lifecycle, pending, schedules
+from worker.twin import pages, versions
+from worker.twin.billing import (
+    creation,
+    debits,
+    discounts,
+    funds,
+    lifecycle,
+    notices,
+    overdue,
+    pausing,
+    payouts,
+    pending,
+    refunds,
+    renewals,
+    sending,
+    transitions,
+    trials,
+)
 from worker.twin.billing.schedules import HANDLERS as SCHEDULES
 from worker.twin.resources import (
     account,
+    balance,
     catalogue,
     corrections,
+    coupons,
     customers,
+    destinations,
+    invoice_items,
     invoices,
     payment_methods,
     payments,
@@ -31,22 +51,41 @@ HANDLERS: dict[str, Handler] = {
     **customers.HANDLERS,
     **payment_methods.HANDLERS,
     **catalogue.HANDLERS,
+    **coupons.HANDLERS,
     **subscriptions.HANDLERS,
     **SCHEDULES,
     **invoices.HANDLERS,
+    **invoice_items.HANDLERS,
     **payments.HANDLERS,
     **corrections.HANDLERS,
+    **balance.HANDLERS,
     **portal.HANDLERS,
     **account.HANDLERS,
+    **destinations.HANDLERS,
 }
 DUE_WORK: dict[str, Callable[[World, str, int], None]] = {
-    "renew": lifecycle.renew,
-    "finalize": lifecycle.finalize,
+    "renew": renewals.renew,
+    "finalize": renewals.finalize,
     "retry": lifecycle.retry,
+    "debit": debits.answer,
+    "refund": refunds.resolve,
+    "settle": funds.settle,
+    "payout": payouts.daily,
+    "payout_arrives": payouts.arrive,
     "cancel": lifecycle.cancel_due,
     "expire_pending": pending.expire,
     "expire_incomplete": creation.expire,
-    "phase": schedules.transition,
+    "expire_resume": pausing.expire_resume,
+    "end_discount": discounts.end,
+    "resume_collection": pausing.resume_collection,
+    "overdue": overdue.overdue,
+    "deadline": overdue.deadline,
+    "will_be_due": sending.will_be_due,
+    "trial_will_end": trials.will_end,
+    "upcoming": notices.upcoming,
+    "phase": transitions.transition,
+    "schedule_start": transitions.start_due,
+    "expiring": transitions.expiring,
 }
 
 
@@ -63,6 +102,7 @@ def _do_due(world: World, work: Callable[[World, str, int], None], object_id: st
         work(world, object_id, due)
     except Exception:
         logger.exception("due work failed at %s for %s", due, object_id)
+    world.rest()
 
 
 def execute(world: World, call: Call) -> Doc:
@@ -78,4 +118,7 @@ def execute(world: World, call: Call) -> Doc:
         answer = HANDLERS[call.operation](world, call)
     finally:
         world.call, world.events.request = None, None
-    return pages.expand(answer, paths, world.store, included(world)) if paths else pages.public(answer)
+    if not paths:
+        return pages.public(answer)
+    shown = included(world) | versions.included(world, call.version) if call.version else included(world)
+    return pages.expand(answer, paths, world.store, shown)

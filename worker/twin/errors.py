@@ -51,6 +51,13 @@ class ApiError(Exception):
         """The JSON answer."""
         return {"error": self.error}
 
+    def logged(self, request_id: str, now: int) -> dict[str, Any]:
+        """The JSON answer with the request's page in the dashboard; a refused key or a lock has none."""
+        if not request_id or self.status == 401 or self.headers.get("Request-Id") == "":
+            return self.body
+        url = f"https://dashboard.stripe.com/test/logs/{request_id}?t={now}"
+        return {"error": {**self.error, "request_log_url": url}}
+
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
     """400 for a business rule: the request was well formed."""
@@ -60,6 +67,20 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
 def missing(kind: str, object_id: str, param: str = "id", status: int = 404) -> ApiError:
     """`resource_missing`: 404, but 400 for a price inside `items` (both recorded from real Stripe)."""
     return ApiError(status, f"No such {kind}: '{object_id}'", code="resource_missing", param=param)
+
+
+def lock_timeout() -> ApiError:
+    """429 while another request works on the same objects: no rate limit, so no reason, and no request id."""
+    text = (
+        "This object cannot be accessed right now because another API request or Stripe process is currently"
+        " accessing it. If you see this error intermittently, retry the request. If you see this error"
+        " frequently and are making multiple concurrent requests to a single object, make your requests"
+        " serially or at a lower rate. For more details, see"
+        " https://stripe.com/docs/rate-limits#object-lock-timeouts."
+    )
+    error = ApiError(429, text, code="lock_timeout", executed=False)
+    error.headers.update({"Stripe-Should-Retry": "true", "Request-Id": ""})
+    return error
 
 
 def decline_details(reason: str) -> dict[str, Any]:

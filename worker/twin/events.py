@@ -6,18 +6,21 @@ whole (Stripe API reference, "The Event object").
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Container
 from typing import Any
 
 import msgspec
 
 from worker.twin.ids import Ids
 from worker.twin.pages import public
-from worker.twin.store import Doc, Store
+from worker.twin.store import Doc, Store, shown
 
 Snapshot = dict[str, bytes]
 _encode = msgspec.json.encode
+LIFE_SECONDS = 30 * 86400  # Stripe API reference, "Events"
+HOUR = 3600
+LAGGING = 10_000  # objects whose state before the last event is known
 
 
 def snapshot(doc: Doc) -> Snapshot:
@@ -49,27 +52,31 @@ def _older(old: Any, new: Any) -> Any:
 
 
 class EventLog:
-    """Makes events and hands them to whoever listens (the deliveries)."""
+    """Makes events and hands them to whoever listens (the deliveries).
 
-    def __init__(self, store: Store, ids: Ids, now: Callable[[], int], api_version: str) -> None:
+    Events are forgotten after 30 days, by the hour, unless they are in `keep`.
+    """
+
+    def __init__(
+        self, store: Store, ids: Ids, now: Callable[[], int], api_version: str, keep: Container[str] = ()
+    ) -> None:
         self._table = store["event"]
-        self._ids, self._now, self._api_version = ids, now, api_version
+        self._ids, self._now, self._keep = ids, now, keep
+        self.api_version = api_version  # the account's: events are rendered in it for ever
         self.request: dict[str, Any] | None = None
         self.pending: list[Doc] = []
-        self._history: dict[str, tuple[bytes, bytes]] = {}
-        self._last = (b"", b"")
+        self._history: dict[str, tuple[str, str, int]] = {}
+        self._hours: deque[list[int]] = deque()  # an hour, and how many events happened in it
 
     def emit(self, kind: str, doc: Doc, previous: dict[str, Any] | None = None) -> None:
         """Record that something happened to `doc`."""
-        data = {"object": self._packed(_encode(public(doc)))}
-        if "id" in doc:
-            self._remember(doc["id"], data["object"])
+        data = {"object": _encode(public(doc))}
         if previous is not None:
-            data["previous_attributes"] = zlib.compress(_encode(previous), 1)
-        event = {
+            data["previous_attributes"] = _encode(previous)
+        event: Doc = {
             "id": self._ids.new("evt", 20),
             "object": "event",
-            "api_version": self._api_version,
+            "api_version": self.api_version,
             "created": self._now(),
             "data": data,
             "livemode": False,
@@ -77,29 +84,40 @@ class EventLog:
             "request": self.request,
             "type": kind,
         }
+        if "id" in doc:
+            self._remember(doc["id"], event["id"], hash(data["object"]))
         self._table.add(event)
+        self.count(event["created"])
         self.pending.append(event)
 
-    def _packed(self, raw: bytes) -> bytes:
-        """Compressed; several events in a row often show one state, and share it."""
-        if raw != self._last[0]:
-            self._last = (raw, zlib.compress(raw, 1))
-        return self._last[1]
+    def count(self, created: int) -> None:
+        """Take note of a stored event's moment, and forget the events of hours that are over 30 days old."""
+        hour = created // HOUR
+        if self._hours and self._hours[-1][0] >= hour:
+            self._hours[-1][1] += 1
+            return
+        self._hours.append([hour, 1])
+        while (self._hours[0][0] + 1) * HOUR < created - LIFE_SECONDS:
+            kept = self._table.remove_oldest(self._hours.popleft()[1], self._keep)
+            self._hours[0][1] += kept
 
-    def _remember(self, object_id: str, state: bytes) -> None:
-        older, newest = self._history.get(object_id, (state, state))
-        self._history[object_id] = (newest if state != newest else older, state)
+    def _remember(self, object_id: str, event_id: str, state: int) -> None:
+        """Which event shows the state before the last one; the objects that changed last are known."""
+        older, newest, last = self._history.pop(object_id, (event_id, event_id, state))
+        self._history[object_id] = (newest if state != last else older, event_id, state)
+        if len(self._history) > LAGGING:
+            del self._history[next(iter(self._history))]
 
     def earlier_state(self, object_id: str) -> bytes | None:
         """The JSON of an object before its last event, for stale reads."""
-        found = self._history.get(object_id)
-        return zlib.decompress(found[0]) if found else None
+        older, _, _ = self._history.get(object_id, ("", "", 0))
+        event = self._table.docs.get(older)
+        return event["data"]["object"] if event else None
 
     @staticmethod
     def shown(event: Doc) -> Doc:
-        """An event as the API shows it: its data is kept compressed, and is not touched on the way."""
-        data = {name: msgspec.Raw(zlib.decompress(packed)) for name, packed in event["data"].items()}
-        return {**event, "data": data}
+        """An event as the API shows it."""
+        return shown(event)
 
     def updated(self, kind: str, doc: Doc, before: Snapshot) -> bool:
         """Emit an `*.updated` event if anything changed since `before`."""

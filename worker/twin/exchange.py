@@ -8,18 +8,26 @@ import asyncio
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from worker.twin import contract, forms, operations
+from worker.twin import contract, forms, operations, versions
 from worker.twin.delivery import Deliveries
 from worker.twin.engine import HANDLERS, execute
 from worker.twin.errors import ApiError
 from worker.twin.faults import Fault, Faults
 from worker.twin.idempotency import Keys
 from worker.twin.ids import Ids
+from worker.twin.movers import Movers
+from worker.twin.throttle import Throttle, owner_of
 from worker.twin.world import Call, World
+
+# What is never rendered again: events keep the version of their making, `/v2/` has none.
+FROZEN = frozenset(
+    name for name, (_, path) in operations.OPERATIONS.items() if path.startswith(("/v1/events", "/v2/"))
+)
 
 
 @dataclass
@@ -30,8 +38,13 @@ class Twin:
     keys: Keys
     deliveries: Deliveries
     faults: Faults = field(default_factory=Faults)
+    movers: Movers = field(default_factory=Movers)
+    throttle: Throttle = field(default_factory=Throttle)
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000))
     draws: Ids = field(default_factory=lambda: Ids(0))
+
+    def __post_init__(self) -> None:
+        self.world.hand_over = self.deliveries.take
 
 
 @dataclass
@@ -55,6 +68,7 @@ class Request:
     pairs: list[tuple[str, str]]
     key: str | None = None
     by_hand: bool = False
+    version: str = ""
 
     @property
     def digest(self) -> str:
@@ -71,13 +85,14 @@ def route(
     request_id: str = "",
     key: str | None = None,
     by_hand: bool = False,
+    version: str = "",
 ) -> Request:
     """Find the operation behind a path; 404 as Stripe words it."""
     found = operations.find(method, path)
     if found is None or found[0] not in HANDLERS:
         text = f"Unrecognized request URL ({method}: {path}). The twin does not know it."
         raise ApiError(404, text, executed=False)
-    return Request(request_id, method, path, found[0], found[1], pairs, key, by_hand)
+    return Request(request_id, method, path, found[0], found[1], pairs, key, by_hand, version)
 
 
 async def perform(twin: Twin, request: Request, fault: Fault | None) -> Reply:
@@ -95,7 +110,7 @@ async def perform(twin: Twin, request: Request, fault: Fault | None) -> Reply:
         if not error.executed:
             twin.keys.forget(key)
             raise
-        reply = refusal(error)
+        reply = refusal(error, request.id, twin.world.clock.now())
     except BaseException:
         twin.keys.forget(key)
         raise
@@ -104,6 +119,13 @@ async def perform(twin: Twin, request: Request, fault: Fault | None) -> Reply:
 
 
 async def _through(twin: Twin, request: Request, fault: Fault | None) -> Reply:
+    """Execute a request with its faults, holding the customer's lock if the account has locks."""
+    owner = owner_of(twin.world, request.method, request.operation, request.ids, request.pairs)
+    with twin.throttle.holding(owner):
+        return await _with_faults(twin, request, fault)
+
+
+async def _with_faults(twin: Twin, request: Request, fault: Fault | None) -> Reply:
     before = fault if fault is not None and fault.when == "before" else None
     after = fault if fault is not None and fault.when == "after" else None
     if before is not None:
@@ -116,21 +138,34 @@ async def _through(twin: Twin, request: Request, fault: Fault | None) -> Reply:
     if after is not None:
         await asyncio.sleep(after.slow_seconds)
         if after.status and not after.garbage:
-            return refusal(after.error())
+            return refusal(after.error(), request.id, twin.world.clock.now())
     return reply
 
 
 def run(twin: Twin, request: Request) -> Reply:
     """Check the parameters and carry the request out; its events go to the deliveries."""
-    params, problems = contract.decode(request.operation, request.pairs)
+    version = request.version or versions.default(twin.world)
+    pairs = versions.request(request.operation, version, request.pairs)
+    params, problems = contract.decode(request.operation, pairs)
     if problems:
         first = problems[0]
         raise ApiError(400, first.message, code=first.code or None, param=first.param, executed=False)
-    call = Call(request.operation, request.ids, params, request.id, request.key, request.by_hand)
+    call = Call(request.operation, request.ids, params, request.id, request.key, request.by_hand, version)
     try:
-        return Reply(200, msgspec.json.encode(execute(twin.world, call)))
+        answer = execute(twin.world, call)
+        if request.operation not in FROZEN:
+            answer = versions.answer(twin.world, answer, version)
+        reply = Reply(200, msgspec.json.encode(answer))
+        if twin.movers.planned and request.operation == "invoice_create_preview":
+            twin.movers.previewed(twin.world, params, partial(_edit, twin))
+        return reply
     finally:
-        twin.deliveries.take()
+        twin.world.rest()
+
+
+def _edit(twin: Twin, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.json.decode(run_by_hand(twin, "POST", path, params).body)
+    return answer
 
 
 def run_by_hand(twin: Twin, method: str, path: str, params: dict[str, Any]) -> Reply:
@@ -138,9 +173,9 @@ def run_by_hand(twin: Twin, method: str, path: str, params: dict[str, Any]) -> R
     return run(twin, route(method, path, forms.flatten(params), by_hand=True))
 
 
-def refusal(error: ApiError) -> Reply:
-    """An error as an answer."""
-    return Reply(error.status, msgspec.json.encode(error.body), dict(error.headers))
+def refusal(error: ApiError, request_id: str, now: int) -> Reply:
+    """An error as an answer to the request `request_id`."""
+    return Reply(error.status, msgspec.json.encode(error.logged(request_id, now)), dict(error.headers))
 
 
 def _stale(twin: Twin, request: Request, reply: Reply) -> Reply:

@@ -1,9 +1,10 @@
 """Faults on request: the next calls to a path fail before or after their effect.
 
 One fault: `{method, path, times, when, share, slow_seconds, status | timeout | reset | garbage | stale,
-code}`. `path` may hold `*`; without one it is a prefix that ends at a segment. `before`: the request leaves
-no trace; `after`: the effect happens, and the answer is lost, slow, or a 500, which Stripe stores under the
-idempotency key. `garbage` answers an HTML page, `stale` answers a read with the object's previous state.
+code, reason}`. `path` may hold `*`; without one it is a prefix that ends at a segment. `before`: the request
+leaves no trace; `after`: the effect happens, and the answer is lost, slow, or a 500, which Stripe stores
+under the idempotency key. `garbage` answers an HTML page, `stale` answers a read with the object's previous
+state, `reason` is the header of a 429.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from worker.twin.errors import ApiError
+from worker.twin.errors import ApiError, lock_timeout
 
 MESSAGES = {
     429: ("Request rate limit exceeded.", "invalid_request_error", "rate_limit"),
@@ -37,6 +38,7 @@ class Fault:
     when: str = "before"
     status: int | None = None
     code: str | None = None
+    reason: str = "global-rate"
     timeout: bool = False
     reset: bool = False
     garbage: bool = False
@@ -60,13 +62,13 @@ class Fault:
     def error(self) -> ApiError:
         """The answer of a fault with a status."""
         status = self.status or 500
+        if status == 429 and self.code == "lock_timeout":
+            return lock_timeout()
         text, kind, code = MESSAGES.get(status, ("An unknown error occurred.", "api_error", None))
         error = ApiError(status, text, kind=kind, code=self.code or code, executed=False)
         if status == 429:
-            lock = self.code == "lock_timeout"
-            error.headers["Stripe-Should-Retry"] = "true" if lock else "false"
-            if not lock:
-                error.headers["Stripe-Rate-Limited-Reason"] = "global-rate"
+            error.headers["Stripe-Should-Retry"] = "false"
+            error.headers["Stripe-Rate-Limited-Reason"] = self.reason
         return error
 
 

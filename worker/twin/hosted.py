@@ -9,7 +9,7 @@ from html import escape
 
 from aiohttp import web
 
-from worker.twin import control
+from worker.twin.acts import act
 from worker.twin.billing import cards
 from worker.twin.door import TWIN
 from worker.twin.errors import ApiError
@@ -60,7 +60,7 @@ async def act_on_invoice(request: web.Request) -> web.Response:
     twin, form = request.app[TWIN], await request.post()
     body = {name: str(value) for name, value in form.items()}
     try:
-        control.act(twin, {**body, "invoice": request.match_info["id"]})
+        act(twin, {**body, "invoice": request.match_info["id"]})
     except ApiError as error:
         return _page("Not paid", f"<p>{escape(str(error))}</p>", error.status)
     return await show_invoice(request)
@@ -82,7 +82,8 @@ async def show_portal(request: web.Request) -> web.Response:
 
 async def change_card(request: web.Request) -> web.Response:
     """The customer gives another card."""
-    twin, customer, form = request.app[TWIN], _customer(request), await request.post()
+    form = await request.post()
+    twin, customer = request.app[TWIN], _customer(request)
     world = twin.world
     before = snapshot(customer)
     card = cards.mint(world, str(form["payment_method"]), world.now_for(customer["id"]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_OF_BYTES = (LETTERS * 5)[:256]
 
 
 class Ids:
@@ -20,7 +21,7 @@ class Ids:
 
     def letters(self, length: int) -> str:
         """Random letters and digits."""
-        return "".join(self._random.choices(LETTERS, k=length))
+        return self._random.randbytes(length).translate(_OF_BYTES).decode()
 
     def state(self) -> list[Any]:
         """Where the sequence stands, for a file."""

@@ -17,7 +17,7 @@ MAX_TRIES = 50
 AT_ONCE = 16
 
 
-@dataclass
+@dataclass(slots=True)
 class Delivery:
     """One event on its way to one endpoint. `answers` are HTTP statuses or names of connection errors."""
 
@@ -31,7 +31,8 @@ class Delivery:
     spoilt: str | None = None
 
 
-Post = Callable[[Delivery], Awaitable[int | str]]
+# An HTTP status, the name of a connection error, or None when there is nobody to deliver to any more.
+Post = Callable[[Delivery], Awaitable[int | str | None]]
 
 
 class Lane:
@@ -88,6 +89,9 @@ class Lane:
         delivery.status = "sending"
         delivery.tries += 1
         answer = await self._post(delivery)
+        if answer is None:
+            delivery.status = "given up"
+            return
         delivery.answers.append(answer)
         if isinstance(answer, str):
             self._nobody_there(delivery)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Effect(msgspec.Struct):
+class Effect(msgspec.Struct, gc=False):
     """One effect at `at` (the twin's clock); `change_id` is the request's `metadata.prorata_change`."""
 
     seq: int
@@ -25,7 +25,7 @@ class Effect(msgspec.Struct):
     request: str | None
 
 
-class Origin(msgspec.Struct):
+class Origin(msgspec.Struct, gc=False):
     """Who caused an effect that may take hold later: the key and the change that began it."""
 
     idempotency_key: str | None = None

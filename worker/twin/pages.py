@@ -6,6 +6,7 @@ Rules: Stripe docs "Expanding responses" (four levels, `data.` for lists) and "P
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,14 +15,14 @@ from worker.twin.store import Doc, Store
 
 INLINE = 10  # how many members of an embedded list are shown with its object
 DEPTH = 4
-EMBEDDED = {"subscription": "items", "invoice": "lines"}
+EMBEDDED = {"subscription": "items", "invoice": "lines", "credit_note": "lines"}
 Included = dict[tuple[str, str], Callable[[Doc], Any]]
 
 
 def public(doc: Doc) -> Doc:
     """The object as it leaves: an embedded list shows its first page."""
     name = EMBEDDED.get(doc.get("object", ""))
-    if name and len(doc[name]["data"]) > INLINE:
+    if name in doc and len(doc[name]["data"]) > INLINE:
         return {**doc, name: {**doc[name], "data": doc[name]["data"][:INLINE], "has_more": True}}
     return doc
 
@@ -45,10 +46,12 @@ def expand(doc: Doc, paths: Iterable[str], store: Store, included: Included) -> 
 
 
 def _grow(doc: Doc, tree: dict[str, Any], store: Store, included: Included, path: str) -> Doc:
-    result = dict(doc)
+    result, kind = dict(doc), doc.get("object")
     for name, below in tree.items():
         where = f"{path}.{name}" if path else name
-        maker = included.get((doc.get("object", ""), name))
+        maker = (
+            included.get((kind, name)) if isinstance(kind, str) else None
+        )  # an event's data holds raw text
         if maker is None and name not in doc:
             raise ApiError(400, f"This property cannot be expanded ({where}).", param="expand")
         result[name] = _grown(maker(doc) if maker else doc[name], below, store, included, where)
@@ -74,7 +77,9 @@ def page(found: Iterable[Doc], params: dict[str, Any], url: str) -> Doc:
             f"Invalid integer: {limit}: must be between 1 and 100", "limit", "parameter_invalid_integer"
         )
     before = params.get("ending_before")
-    rows = _until(found, before) if before else _after(found, params.get("starting_after"), limit + 1)
+    rows = (
+        _until(found, before, limit + 1) if before else _after(found, params.get("starting_after"), limit + 1)
+    )
     more = len(rows) > limit
     rows = (rows[-limit:] if before else rows[:limit]) if more else rows
     return {"object": "list", "url": url, "has_more": more, "data": [public(r) for r in rows]}
@@ -95,11 +100,11 @@ def _after(found: Iterable[Doc], marker: str | None, count: int) -> list[Doc]:
     return rows
 
 
-def _until(found: Iterable[Doc], marker: str) -> list[Doc]:
-    rows: list[Doc] = []
+def _until(found: Iterable[Doc], marker: str, count: int) -> list[Doc]:
+    rows: deque[Doc] = deque(maxlen=count)
     for doc in found:
         if doc["id"] == marker:
-            return rows
+            return list(rows)
         rows.append(doc)
     raise invalid(f"No such object: '{marker}'", "ending_before", "resource_missing")
 

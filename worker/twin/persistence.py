@@ -1,92 +1,120 @@
-"""The whole state as one JSON file: written on request and at the end, read at the start.
+"""The whole state as one file: written on request and at the end, read at the start.
 
-Aliases are mended after reading: a subscription's items and their prices are shared objects, not copies.
+gzip over lines of JSON: a head, then for each kind of object its name and number, and its objects in order of
+creation, as `Shelf.dump` writes them. Neither way needs more memory than the state itself.
 """
 
 from __future__ import annotations
 
-import base64
+import gzip
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from worker.twin import versions
 from worker.twin.clock import Task
-from worker.twin.facts import InvoiceFacts, PriceFacts, SubscriptionFacts
-from worker.twin.idempotency import Keys, Stored
+from worker.twin.facts import Facts
+from worker.twin.idempotency import Keys
 from worker.twin.ledger import Effect
+from worker.twin.store import Doc
 from worker.twin.world import AccountSettings, World
 
-VERSION = 1
-FACTS: dict[str, Any] = {
-    "subscriptions": dict[str, SubscriptionFacts],
-    "invoices": dict[str, InvoiceFacts],
-    "prices": dict[str, PriceFacts],
-    "cards": dict[str, str],
-}
+VERSION = 3
+LEVEL = 1
+_json = msgspec.json.encode
+_effect = msgspec.json.Decoder(Effect)
 
 
 def save(path: str, world: World, keys: Keys) -> int:
     """Write everything; returns the file's size in bytes."""
-    state = {
+    part = Path(path + ".part")
+    with part.open("wb") as bare, gzip.GzipFile("", "wb", LEVEL, bare, mtime=0) as file:
+        for lines in _batches(_lines(world, keys)):
+            file.write(lines)
+    part.replace(path)
+    return Path(path).stat().st_size
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Many lines at once: gzip is slow at short ones."""
+    while batch := list(islice(lines, 100)):
+        yield b"\n".join([*batch, b""])
+
+
+def _lines(world: World, keys: Keys) -> Iterator[bytes]:
+    yield _json(_head(world))
+    answers = list(keys.dump())
+    yield _json(["key", len(answers)])
+    yield from answers
+    yield _json(["effect", len(world.ledger.effects)])
+    yield from map(_json, world.ledger.effects)
+    for kind, table in world.store.tables.items():
+        yield _json([kind, len(table.docs)])
+        yield from table.docs.dump()
+
+
+def _head(world: World) -> dict[str, Any]:
+    return {
         "version": VERSION,
-        "tables": {kind: list(table.docs.values()) for kind, table in world.store.tables.items()},
-        "facts": {name: getattr(world.facts, name) for name in FACTS},
+        "facts": world.facts,
         "clock": {"offset": world.clock.offset, "frozen": world.clock.frozen, "number": world.clock.number},
         "queues": world.clock.queues,
         "dice": [ids.state() for ids in (world.ids, world.preview_ids)],
-        "ledger": world.ledger.effects,
         "account": asdict(world.account),
         "secrets": world.endpoint_secrets,
+        "rolled_secrets": world.rolled_secrets,
         "deleted_customers": sorted(world.deleted_customers),
         "undelivered": sorted(world.undelivered),
-        "keys": keys.stored,
+        "portal_sessions": world.portal_sessions,
     }
-    raw = msgspec.json.encode(state)
-    part = Path(path + ".part")
-    part.write_bytes(raw)
-    part.replace(path)
-    return len(raw)
 
 
 def load(path: str, world: World, keys: Keys) -> None:
     """Fill a fresh world from a file written by `save`."""
-    state = msgspec.json.decode(Path(path).read_bytes())
-    if state["version"] != VERSION:
-        raise ValueError(f"{path} was written by another version of the twin ({state['version']}); delete it")
-    for name, kind in FACTS.items():
-        setattr(world.facts, name, msgspec.convert(state["facts"][name], kind))
-    for kind, docs in state["tables"].items():
-        for doc in docs:
-            world.store.add(kind, _unpacked(doc) if kind == "event" else doc)
-    _mend(world)
+    with gzip.open(path) as file:
+        head = msgspec.json.decode(file.readline())
+        if head["version"] != VERSION:
+            raise ValueError(
+                f"{path} was written by another version of the twin ({head['version']}); delete it"
+            )
+        _restore_head(world, head)
+        for line in file:
+            kind, count = msgspec.json.decode(line)
+            _restore(world, keys, kind, (part.rstrip(b"\n") for part in islice(file, count)))
+
+
+def _restore_head(world: World, head: dict[str, Any]) -> None:
+    world.facts = msgspec.convert(head["facts"], Facts)
     clock = world.clock
-    clock.offset, clock.frozen, clock.number = (state["clock"][n] for n in ("offset", "frozen", "number"))
-    clock.queues = msgspec.convert(state["queues"], dict[str, list[Task]])
-    for ids, dice in zip((world.ids, world.preview_ids), state["dice"], strict=True):
+    clock.offset, clock.frozen, clock.number = (head["clock"][n] for n in ("offset", "frozen", "number"))
+    clock.queues = msgspec.convert(head["queues"], dict[str, list[Task]])
+    for ids, dice in zip((world.ids, world.preview_ids), head["dice"], strict=True):
         ids.restore(dice)
-    world.ledger.effects = msgspec.convert(state["ledger"], list[Effect])
-    world.account = AccountSettings(**state["account"])
-    world.endpoint_secrets = state["secrets"]
-    world.deleted_customers, world.undelivered = set(state["deleted_customers"]), set(state["undelivered"])
-    keys.stored = msgspec.convert(state["keys"], dict[str, Stored])
+    world.account = msgspec.convert(head["account"], AccountSettings)
+    world.events.api_version = versions.default(world)
+    world.endpoint_secrets, world.portal_sessions = head["secrets"], head["portal_sessions"]
+    world.rolled_secrets = msgspec.convert(head["rolled_secrets"], dict[str, list[tuple[str, float]]])
+    world.deleted_customers.update(head["deleted_customers"])
+    world.undelivered.update(head["undelivered"])
 
 
-def _unpacked(event: dict[str, Any]) -> dict[str, Any]:
-    """Compressed bytes stand in the file as base64 text."""
-    event["data"] = {name: base64.b64decode(text) for name, text in event["data"].items()}
-    return event
+def _restore(world: World, keys: Keys, kind: str, lines: Iterator[bytes]) -> None:
+    if kind == "key":
+        keys.restore(lines)
+    elif kind == "effect":
+        world.ledger.effects = [_effect.decode(line) for line in lines]
+    else:
+        for line in lines:
+            _follow(world, kind, world.store[kind].restore(line))
 
 
-def _mend(world: World) -> None:
-    items = world.store["subscription_item"].docs
-    for subscription in world.store["subscription"].docs.values():
-        listed = subscription["items"]
-        listed["data"] = [items.get(i["id"], i) for i in listed["data"]]
-        for item in listed["data"]:
-            item["price"] = world.store["price"].docs[item["price"]["id"]]
-            item["plan"] = world.facts.prices[item["price"]["id"]].plan
-    for item in world.store["invoiceitem"].docs.values():
-        if item["invoice"] is None:
-            world.waiting.setdefault(item["customer"], {})[item["id"]] = item
+def _follow(world: World, kind: str, doc: Doc) -> None:
+    """What is known beside the tables and follows from them."""
+    if kind == "event":
+        world.events.count(doc["created"])
+    elif kind == "invoiceitem" and doc["invoice"] is None:
+        world.waiting.setdefault(doc["customer"], {})[doc["id"]] = None

@@ -101,6 +101,7 @@ def make_app(settings: TwinSettings) -> web.Application:
             fresh.deliveries,
             fresh.faults,
         )
+        twin.movers = fresh.movers
         twin.requests.clear()
         return web.Response(
             body=msgspec.json.encode({"now": twin.world.clock.now()}), content_type="application/json"
@@ -135,8 +136,9 @@ async def _time_passes(app: web.Application) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             app[TWIN].world.run_due()
-            app[TWIN].deliveries.take()
+            app[TWIN].world.rest()
 
+    app[TWIN].deliveries.resume()
     task = asyncio.create_task(tick())
     yield
     task.cancel()

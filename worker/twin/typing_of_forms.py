@@ -11,8 +11,8 @@ from typing import Any
 
 Schema = dict[str, Any]
 Found = list[tuple[str, str, str]]
-INTEGER = re.compile(r"-?\d+")
-NUMBER = re.compile(r"-?\d+(\.\d+)?")
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 def typed(value: Any, schema: Schema, path: str, found: Found) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from worker.twin import contract
 from worker.twin.clock import Clock, Runner
+from worker.twin.errors import missing
 from worker.twin.events import EventLog
 from worker.twin.facts import Facts
 from worker.twin.ids import Ids
@@ -24,6 +26,7 @@ class Call:
     request_id: str = ""
     idempotency_key: str | None = None
     by_hand: bool = False
+    version: str = ""  # the API version of the answer; empty is the SDK's
 
     @property
     def id(self) -> str:
@@ -40,6 +43,21 @@ class AccountSettings:
     refuse_declining_cards_on_attach: bool = False
     enforce_subscription_limits: bool = False
     portal_changes_plans: bool = False
+    upcoming_invoice_days: int = 7  # `invoice.upcoming` comes so long before a renewal; 0 sends none
+    overdue_deadline_days: int = 30  # after the due date of a sent invoice, then `after_last_retry`
+    default_api_version: str = ""  # the account's version; empty is the SDK's
+    global_rate_per_second: int = 0
+    endpoint_rate_per_second: int = 0
+    concurrent_requests: int = 0
+    lock_customers: bool = False
+    finalize_after_delivery: bool = False  # renewals wait for `invoice.created`, up to 72 hours
+    automatic_payouts: bool = False
+    funds_delay_days: int = 2
+    fee_basis_points: int = 290
+    fee_fixed: int = 30
+    debit_fee_basis_points: int = 80
+    debit_days: int = 4
+    dispute_fee: int = 1500
 
 
 class World:
@@ -53,17 +71,19 @@ class World:
         self.ids = Ids(seed)
         self.preview_ids = Ids(seed + 1)
         self.base_url = ""
-        self.store = Store()
+        self.store = Store(lambda price_id: self.facts.prices[price_id].plan)
         self.facts = Facts()
         self.ledger = Ledger()
         self.account = AccountSettings()
-        self.events = EventLog(self.store, self.ids, self.clock.now, contract.api_version())
-        self.previews: dict[str, Doc] = {}
-        self.waiting: dict[str, dict[str, Doc]] = {}  # invoice items without an invoice, by customer
-        self.portal_sessions: dict[str, str] = {}
-        self.deleted_customers: set[str] = set()
-        self.endpoint_secrets: dict[str, str] = {}
         self.undelivered: set[str] = set()
+        self.events = EventLog(self.store, self.ids, self.clock.now, contract.api_version(), self.undelivered)
+        self.hand_over: Callable[[], None] = lambda: None  # gives the events so far to the deliveries
+        self.previews: dict[str, Doc] = {}
+        self.waiting: dict[str, dict[str, None]] = {}  # ids of invoice items without an invoice, by customer
+        self.portal_sessions: dict[str, str] = {}
+        self.deleted_customers = self.store.gone
+        self.endpoint_secrets: dict[str, str] = {}
+        self.rolled_secrets: dict[str, list[tuple[str, float]]] = {}  # old secret, valid until (wall time)
         self.rate_log: dict[tuple[str, str], list[int]] = {}
         self.runners: dict[str, Runner] = {}
         self.call: Call | None = None
@@ -71,6 +91,12 @@ class World:
     def domain_of(self, customer_id: str) -> str:
         """The time domain a customer lives in."""
         return self.store["customer"].docs[customer_id]["test_clock"] or ""
+
+    def customer(self, customer_id: str, param: str = "customer") -> Doc:
+        """A customer that has not been deleted, or Stripe's `resource_missing`."""
+        if customer_id in self.deleted_customers:
+            raise missing("customer", customer_id, param)
+        return self.store.get("customer", customer_id, param)
 
     def now_for(self, customer_id: str) -> int:
         """The customer's billing time: its test clock's frozen time, else the twin's."""
@@ -83,6 +109,11 @@ class World:
             return self.clock.run_due(self.runners, domain)
         finally:
             self.call = call
+
+    def rest(self) -> None:
+        """One piece of work is done: its events go out, and what nobody works with is packed."""
+        self.hand_over()
+        self.store.room.tidy()
 
     def origin(self) -> Origin:
         """Who is asking now."""

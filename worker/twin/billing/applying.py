@@ -6,9 +6,9 @@ from typing import Any
 
 from worker.twin.billing import discounts, fields
 from worker.twin.billing.invoicing import debit_of
-from worker.twin.billing.lines import Line
 from worker.twin.billing.plan import Plan
 from worker.twin.billing.targets import Target
+from worker.twin.facts import Cut
 from worker.twin.store import Doc
 from worker.twin.templates import subscription as templates
 from worker.twin.world import World
@@ -18,12 +18,14 @@ def enact(world: World, plan: Plan, params: dict[str, Any], invoice: Doc | None)
     """Apply `plan` and the plain fields of its request; `invoice` billed its lines, if there is one."""
     subscription = plan.subscription
     fields.set_fields(world, subscription, params)
+    discounts.attach(world, subscription, plan.given_discounts)
     _cut_credited(plan)
     for target in plan.targets:
         apply_target(world, subscription, target)
     set_items(subscription, plan.targets)
-    if plan.reset:
-        subscription["billing_cycle_anchor"] = plan.at
+    if plan.reset or plan.anchor is not None:
+        subscription["billing_cycle_anchor"] = plan.at if plan.anchor is None else plan.anchor
+    fields.set_cancellation(world, subscription, plan.cancel_at, params)
     if plan.ends_trial:
         subscription.update(status="active", trial_end=plan.at)
     if plan.trial_end is not None:
@@ -40,7 +42,9 @@ def set_items(subscription: Doc, targets: list[Target]) -> None:
 
 
 def _start_trial(subscription: Doc, plan: Plan) -> None:
-    subscription.update(status="trialing", trial_start=plan.at, trial_end=plan.trial_end)
+    if subscription["status"] != "trialing":
+        subscription.update(status="trialing", trial_start=plan.at)
+    subscription["trial_end"] = plan.trial_end
     subscription["billing_cycle_anchor"] = plan.trial_end
 
 
@@ -54,50 +58,49 @@ def apply_target(world: World, subscription: Doc, target: Target) -> None:
     """Make, change or remove one item."""
     if target.deleted:
         if target.item is not None:
+            discounts.attach(world, target.item, [])
             world.store["subscription_item"].remove(target.item["id"])
             world.facts.subscriptions[subscription["id"]].debits.pop(target.item["id"], None)
+            world.facts.subscriptions[subscription["id"]].cuts.pop(target.item["id"], None)
         return
     plan_doc = world.facts.prices[target.price["id"]].plan
     if target.item is None:
         now = world.now_for(subscription["customer"])
-        item = templates.item(world.ids.new("si"), now, subscription["id"], target.price, plan_doc)
+        item = templates.item(target.new_id, now, subscription["id"], target.price, plan_doc)
         target.item = world.store.add("subscription_item", item)
     item = target.item
     item.update(price=target.price, plan=plan_doc, quantity=target.quantity)
-    item.update(current_period_start=target.start, current_period_end=target.end)
+    set_period(world, subscription, target, item)
     fields.merge_metadata(item, target.extras.get("metadata"))
     if "tax_rates" in target.extras:
         item["tax_rates"] = fields.tax_rates(world, target.extras["tax_rates"])
-    if "discounts" in target.extras:
-        item["discounts"] = discounts.attach(
-            world, target.extras["discounts"], None, subscription["customer"]
-        )
+    discounts.attach(world, item, target.own)
 
 
 def _book(world: World, plan: Plan, invoice: Doc | None) -> None:
     """Write debits for what was charged; a charge's line stands at the same place in the invoice."""
     book = world.facts.subscriptions[plan.subscription["id"]].debits
     places = {id(line): n for n, line in enumerate(plan.lines)}
-    new_ids = {t.new_id: t.id for t in plan.targets if t.new_id}
     for line in [*plan.debits, *plan.fresh]:
         doc = invoice["lines"]["data"][places[id(line)]] if invoice else None
-        item_id = _rename(line, new_ids, doc)
-        book.setdefault(item_id, []).append(debit_of(line, invoice, doc))
+        book.setdefault(line.item or "", []).append(debit_of(line, invoice, doc))
 
 
-def _rename(line: Line, new_ids: dict[str, str], doc: Doc | None) -> str:
-    """New items had a provisional id while the plan was made: put the real one everywhere."""
-    old = line.item or ""
-    item_id = new_ids.get(old, old)
-    line.item = item_id
-    if doc is not None:
-        doc["parent"]["subscription_item_details"]["subscription_item"] = item_id
-    if line.invoice_item is not None:
-        line.invoice_item["parent"]["subscription_details"]["subscription_item"] = item_id
-    return item_id
+def set_period(world: World, subscription: Doc, target: Target, item: Doc) -> None:
+    """Write an item's period, and remember what a shortened one would have been."""
+    item.update(current_period_start=target.start, current_period_end=target.end)
+    cuts = world.facts.subscriptions[subscription["id"]].cuts
+    if target.end < target.natural or target.end - target.start < target.whole:
+        cuts[item["id"]] = Cut(target.natural, target.whole)
+    else:
+        cuts.pop(item["id"], None)
 
 
 def watch_renewal(world: World, subscription: Doc) -> None:
-    """Plan the next renewal: the first item whose period ends."""
+    """Plan the next renewal (the first item whose period ends) and the notice before it."""
     due = min(i["current_period_end"] for i in subscription["items"]["data"])
-    world.clock.at(due, "renew", subscription["id"], world.domain_of(subscription["customer"]))
+    domain, days = world.domain_of(subscription["customer"]), world.account.upcoming_invoice_days
+    world.clock.once(due, "renew", subscription["id"], domain)
+    notice = due - 86400 * days
+    if days and notice > world.now_for(subscription["customer"]):
+        world.clock.once(notice, "upcoming", subscription["id"], domain)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, fields, invoicing, lifecycle, limits, pending, phases, settlement
+from worker.twin.billing import (
+    cards,
+    drafts,
+    fields,
+    invoicing,
+    lifecycle,
+    limits,
+    pausing,
+    pending,
+    phases,
+    sending,
+    settlement,
+    trials,
+)
 from worker.twin.billing.applying import enact
 from worker.twin.billing.creation import refuse_if_unpayable
 from worker.twin.billing.lines import Line
@@ -18,18 +31,31 @@ CANCELED_MAY_SET = {"metadata", "cancellation_details", "expand"}
 INCOMPLETE_MAY_SET = {"metadata", "default_source", "expand"}
 
 
-def update(world: World, subscription: Doc, params: dict[str, Any], *, by_schedule: bool = False) -> None:
-    """Carry out `POST /v1/subscriptions/{id}`, or what a schedule's phase does to its subscription."""
+def update(
+    world: World,
+    subscription: Doc,
+    params: dict[str, Any],
+    *,
+    by_schedule: bool = False,
+    as_draft: bool = False,
+) -> None:
+    """Carry out `POST /v1/subscriptions/{id}`, or what a schedule's phase does to its subscription.
+
+    `as_draft`: its invoice waits for an hour, as a renewal's does.
+    """
     _check_state(subscription, params)
     holds_back = params.get("payment_behavior") == "pending_if_incomplete"
     if holds_back:
         pending.check_parameters(subscription, params)
     fields.check(world, subscription["customer"], params)
+    fields.check_collection(params, subscription)
     now = world.now_for(subscription["customer"])
     plan = plan_change(world, subscription, params, now)
     limits.check(world, plan)
     if plan.invoices_now:
         _check_payment(world, plan, params)
+    if holds_back and plan.invoices_now:
+        pending.check_method(world, subscription)
     changes_items = plan.changes_items
     if changes_items:
         pending.discard(world, subscription)
@@ -37,10 +63,12 @@ def update(world: World, subscription: Doc, params: dict[str, Any], *, by_schedu
     if not plan.invoices_now:
         _apply_quietly(world, plan, params)
     else:
-        _apply_with_invoice(world, plan, params, now, holds_back)
+        _apply_with_invoice(world, plan, params, now, holds_back, as_draft)
     if changes_items and not by_schedule and subscription["pending_update"] is None:
         phases.split(world, subscription, now)
     world.events.updated("customer.subscription.updated", subscription, before)
+    if subscription["pending_update"] is None and (plan.trial_end is not None or plan.ends_trial):
+        trials.announce(world, subscription)
 
 
 def _check_state(subscription: Doc, params: dict[str, Any]) -> None:
@@ -66,7 +94,7 @@ def _apply_quietly(world: World, plan: Plan, params: dict[str, Any]) -> None:
     if plan.filed:
         invoicing.file_items(world, plan)
     enact(world, plan, params, None)
-    if changed:
+    if changed or plan.filed:
         world.effect("subscription_updated", plan.subscription, 0, None, plan.subscription["id"])
 
 
@@ -81,6 +109,7 @@ def _draft(world: World, plan: Plan, lines: list[Line], dry: bool) -> Doc:
         reason="subscription_update",
         ids=world.preview_ids if dry else world.ids,
         proration_date=plan.proration_date,
+        applied=plan.discounts,
     )
 
 
@@ -93,13 +122,19 @@ def _check_payment(world: World, plan: Plan, params: dict[str, Any]) -> None:
         refuse_if_unpayable(world, cards.method_for(world, draft, plan.subscription))
 
 
-def _apply_with_invoice(world: World, plan: Plan, params: dict[str, Any], now: int, holds_back: bool) -> None:
+def _apply_with_invoice(
+    world: World, plan: Plan, params: dict[str, Any], now: int, holds_back: bool, as_draft: bool
+) -> None:
     subscription = plan.subscription
     invoicing.file_items(world, plan)
     lines = invoicing.lines_now(world, plan)
-    invoice = invoicing.issue(world, _draft(world, plan, lines, dry=False), lines, subscription)
-    settlement.finalize(world, invoice)
-    outcome = _collect(world, invoice, subscription, params)
+    invoice = _draft(world, plan, lines, dry=False)
+    if as_draft:
+        drafts.wait(world, invoice)
+    invoicing.issue(world, invoice, lines, subscription)
+    outcome = settlement.PAID
+    if not as_draft:
+        outcome = _collect(world, invoice, subscription, params)
     subscription["latest_invoice"] = invoice["id"]
     if holds_back and outcome != settlement.PAID:
         pending.hold(world, plan, params, invoice, now)
@@ -112,9 +147,18 @@ def _apply_with_invoice(world: World, plan: Plan, params: dict[str, Any], now: i
 
 
 def _collect(world: World, invoice: Doc, subscription: Doc, params: dict[str, Any]) -> str:
-    if (
-        invoice["collection_method"] == "send_invoice"
-        or params.get("payment_behavior") == "default_incomplete"
-    ):
-        return settlement.PAID if invoice["status"] == "paid" else settlement.WAITS
-    return settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))
+    """Finalise the invoice, and collect it unless that is paused or up to somebody else."""
+    behavior = params.get("payment_behavior")
+    paused = subscription["pause_collection"]
+    if paused and behavior != "pending_if_incomplete":
+        pausing.finalize_uncollected(world, invoice, paused["behavior"])
+        return settlement.PAID
+    settlement.finalize(world, invoice)
+    sending.send(world, invoice)
+    if invoice["status"] == "paid":
+        return settlement.PAID
+    if paused or invoice["collection_method"] == "send_invoice" or behavior == "default_incomplete":
+        return settlement.WAITS
+    outcome = settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))
+    lifecycle.mark_delinquent(world, invoice["customer"], outcome != settlement.PAID)
+    return outcome

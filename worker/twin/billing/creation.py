@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import cards, discounts, fields, invoicing, money, phases, settlement
+from worker.twin.billing import (
+    accounts,
+    cards,
+    discounts,
+    drafts,
+    fields,
+    invoicing,
+    netting,
+    phases,
+    sending,
+    settlement,
+    trials,
+)
 from worker.twin.billing.applying import apply_target, set_items, watch_renewal
-from worker.twin.billing.calendar import advance
 from worker.twin.billing.lines import Line
-from worker.twin.billing.plan import Plan, recurring_line
+from worker.twin.billing.plan import Plan, period_line, recurring_line
 from worker.twin.billing.targets import Target, resolve, start_periods
+from worker.twin.billing.times import cancel_date, check_intervals, check_trial_end, end_periods
 from worker.twin.errors import action_required, card_declined, invalid, no_payment_method
 from worker.twin.events import snapshot
 from worker.twin.facts import SubscriptionFacts
@@ -19,6 +31,7 @@ from worker.twin.templates import subscription as templates
 from worker.twin.world import World
 
 INCOMPLETE_SECONDS = 23 * 3600
+MAX_SUBSCRIPTIONS = 500
 
 
 def draft_subscription(world: World, customer: Doc, params: dict[str, Any], ids: Ids) -> Plan:
@@ -31,9 +44,13 @@ def draft_subscription(world: World, customer: Doc, params: dict[str, Any], ids:
     subscription["collection_method"] = params.get("collection_method") or "charge_automatically"
     subscription["billing_cycle_anchor"] = now
     _billing_mode(subscription, params.get("billing_mode"), now)
+    check_intervals(subscription, targets)
     start_periods(targets, now)
     _first_period(subscription, targets, params, now)
     plan = Plan(subscription, targets, now, params.get("proration_behavior") or "create_prorations")
+    plan.cancel_at = cancel_date(subscription, targets, params)
+    end_periods(targets, plan.cancel_at)
+    netting.settle(world, plan, params)
     plan.fresh = [_first_line(world, plan, t) for t in targets]
     return plan
 
@@ -58,48 +75,57 @@ def _first_period(subscription: Doc, targets: list[Target], params: dict[str, An
         return
     subscription["billing_cycle_anchor"] = end
     for target in targets:
-        target.end = end
+        target.end = target.natural = end
+        if subscription["status"] == "trialing":
+            target.whole = end - target.start
 
 
 def _trial_end(params: dict[str, Any], now: int) -> int | None:
-    if params.get("trial_period_days"):
-        return now + 86400 * int(params["trial_period_days"])
-    asked = params.get("trial_end")
-    return asked if isinstance(asked, int) and asked > now else None
+    days, asked = params.get("trial_period_days"), params.get("trial_end")
+    if days and asked is not None:
+        text = "You may only specify one of these parameters: trial_end, trial_period_days."
+        raise invalid(text, "trial_period_days", "parameters_exclusive")
+    if days:
+        return check_trial_end(now + 86400 * int(days), now)
+    return check_trial_end(asked, now) if isinstance(asked, int) else None
 
 
 def _first_line(world: World, plan: Plan, target: Target) -> Line:
-    line = recurring_line(world, plan.subscription, target, target.start, target.end)
+    """Free in a trial; until an anchor of one's own a share, or nothing with `proration_behavior=none`."""
+    line = period_line(world, plan.subscription, target)
     if plan.subscription["status"] == "trialing":
-        line.amount, line.description = 0, f"Trial period for {line.description}"
-        return line
-    whole = advance(target.start, *target.interval, target.start) - target.start
-    if target.end - target.start < whole:
-        part = money.share(line.amount, target.end - target.start, whole)
-        line.amount = 0 if plan.behavior == "none" else money.round_minor(part)
-        line.proration, line.discountable = True, False
+        line.amount, line.description, line.proration = 0, f"Trial period for {line.description}", False
+    elif plan.behavior == "none" and target.natural - target.start < target.whole:
+        line.amount = 0
+    elif plan.behavior == "none" and target.end < target.natural:
+        return recurring_line(world, plan.subscription, target, target.start, target.end)
     return line
 
 
-def create(world: World, params: dict[str, Any]) -> Doc:
-    """Carry out `POST /v1/subscriptions`."""
-    customer = world.store.get("customer", params["customer"], "customer")
+def create(world: World, params: dict[str, Any], *, schedule: str | None = None) -> Doc:
+    """Carry out `POST /v1/subscriptions`, or what a `schedule` starts: its first invoice waits an hour."""
+    customer = world.customer(params["customer"])
     behavior = params.get("payment_behavior") or "allow_incomplete"
     plan = draft_subscription(world, customer, params, world.ids)
     subscription = plan.subscription
+    subscription["schedule"] = schedule
     _check(world, plan, customer, params, behavior)
     world.store.add("subscription", subscription)
     facts = SubscriptionFacts(origin=world.origin())
     world.facts.subscriptions[subscription["id"]] = facts
-    customer["currency"] = customer["currency"] or subscription["currency"]
+    accounts.set_currency(world, customer, subscription["currency"])
     for target, line in zip(plan.targets, plan.fresh, strict=True):
         apply_target(world, subscription, target)
         line.item = target.id
     set_items(subscription, plan.targets)
     fields.set_fields(world, subscription, params)
+    discounts.attach(world, subscription, plan.given_discounts)
+    fields.set_cancellation(world, subscription, plan.cancel_at, params)
     _first_invoice(world, plan, customer, behavior)
     watch_renewal(world, subscription)
     world.events.emit("customer.subscription.created", subscription)
+    if subscription["status"] == "trialing":
+        trials.announce(world, subscription)
     world.effect("subscription_created", subscription, 0, None, subscription["id"])
     return subscription
 
@@ -112,19 +138,34 @@ def _check(world: World, plan: Plan, customer: Doc, params: dict[str, Any], beha
         raise invalid(
             "`pending_if_incomplete` cannot be used when creating a subscription.", "payment_behavior"
         )
+    fields.check_collection(params, None)
+    _check_customer(world, customer, subscription)
     if subscription["collection_method"] == "send_invoice":
-        if not params.get("days_until_due"):
-            text = "If invoices will be emailed to the customer, you must specify `days_until_due`."
-            raise invalid(text, "days_until_due")
         return
-    draft = _compose(world, plan, customer, plan.fresh, world.preview_ids, params.get("discounts"))
-    if behavior == "default_incomplete" or not draft["amount_due"]:
+    draft = _compose(world, plan, customer, plan.fresh, world.preview_ids)
+    if behavior == "default_incomplete" or subscription["schedule"] or not draft["amount_due"]:
         return
     method = cards.method_for(world, draft, subscription)
     if behavior == "error_if_incomplete":
         refuse_if_unpayable(world, method)
     if method is None:
         raise no_payment_method()
+
+
+def _check_customer(world: World, customer: Doc, subscription: Doc) -> None:
+    """One currency per customer, and at most 500 subscriptions that have not ended (section 3)."""
+    if customer["currency"] not in (None, subscription["currency"]):
+        text = (
+            "You cannot combine currencies on a single customer. This customer has had a subscription, "
+            f"coupon, or invoice item with currency {customer['currency']}."
+        )
+        raise invalid(text, "items")
+    others = world.store["subscription"].by("customer", customer["id"])
+    if len(others) >= MAX_SUBSCRIPTIONS:
+        running = sum(s["status"] not in ("canceled", "incomplete_expired") for s in others)
+        if running >= MAX_SUBSCRIPTIONS:
+            text = f"Customer {customer['id']} already has the maximum of {MAX_SUBSCRIPTIONS} subscriptions."
+            raise invalid(text, "customer", "customer_max_subscriptions")
 
 
 def refuse_if_unpayable(world: World, method: Doc | None) -> None:
@@ -134,11 +175,11 @@ def refuse_if_unpayable(world: World, method: Doc | None) -> None:
         raise no_payment_method()
     if outcome.startswith(cards.ACTION):
         raise action_required("subscription_payment_intent_requires_action")
-    if outcome != cards.GOOD:
+    if outcome != cards.GOOD and not outcome.startswith(cards.DEBIT):
         raise card_declined(outcome)
 
 
-def _compose(world: World, plan: Plan, customer: Doc, lines: list[Line], ids: Ids, given: Any = None) -> Doc:
+def _compose(world: World, plan: Plan, customer: Doc, lines: list[Line], ids: Ids) -> Doc:
     return invoicing.compose(
         world,
         customer,
@@ -147,7 +188,7 @@ def _compose(world: World, plan: Plan, customer: Doc, lines: list[Line], ids: Id
         subscription=plan.subscription,
         reason="subscription_create",
         ids=ids,
-        applied=discounts.sketch(world, given, customer["id"]),
+        applied=plan.discounts,
     )
 
 
@@ -156,13 +197,18 @@ def _first_invoice(world: World, plan: Plan, customer: Doc, behavior: str) -> No
     waiting = invoicing.pending_items(world, customer["id"], subscription["id"])
     lines = [*plan.fresh, *(invoicing.line_of_item(world, i) for i in waiting)]
     invoice = _compose(world, plan, customer, lines, world.ids)
+    if subscription["schedule"]:
+        drafts.wait(world, invoice)
     invoicing.issue(world, invoice, lines, subscription)
     book = world.facts.subscriptions[subscription["id"]].debits
     for line, doc in zip(plan.fresh, invoice["lines"]["data"], strict=False):
         book[line.item or ""] = [invoicing.debit_of(line, invoice, doc)]
     subscription["latest_invoice"] = invoice["id"]
+    if subscription["schedule"]:
+        return
     settlement.finalize(world, invoice)
     if invoice["status"] == "paid" or invoice["collection_method"] == "send_invoice":
+        sending.send(world, invoice)
         return
     outcome = settlement.WAITS
     if behavior != "default_incomplete":

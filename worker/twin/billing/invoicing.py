@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin.billing import discounts, totals
-from worker.twin.billing.lines import Line
+from worker.twin.billing.lines import Line, Off
 from worker.twin.billing.plan import Plan
 from worker.twin.facts import Debit, InvoiceFacts
 from worker.twin.ids import Ids
@@ -20,13 +20,14 @@ from worker.twin.world import World
 
 def pending_items(world: World, customer_id: str, subscription_id: str | None) -> list[Doc]:
     """Invoice items that wait for this subscription's next invoice (or for the customer's), newest first."""
-    waiting = world.waiting.get(customer_id, {}).values()
+    items = world.store["invoiceitem"].docs
+    waiting = [items[object_id] for object_id in world.waiting.get(customer_id, {})]
     return [i for i in reversed(waiting) if _subscription_of(i) in (None, subscription_id)]
 
 
 def add_item(world: World, item: Doc) -> Doc:
     """Store an invoice item that waits for an invoice."""
-    world.waiting.setdefault(item["customer"], {})[item["id"]] = item
+    world.waiting.setdefault(item["customer"], {})[item["id"]] = None
     world.store.add("invoiceitem", item)
     world.events.emit("invoiceitem.created", item)
     return item
@@ -58,9 +59,21 @@ def line_of_item(world: World, item: Doc) -> Line:
     )
     line.item, line.subscription = details.get("subscription_item"), details.get("subscription")
     line.proration, line.discountable, line.invoice_item = item["proration"], item["discountable"], item
+    _discounts_of_item(world, line, item)
     line.tax_rates = [r["id"] for r in item["tax_rates"]]
     line.metadata = dict(item["metadata"])
     return line
+
+
+def _discounts_of_item(world: World, line: Line, item: Doc) -> None:
+    """A proration keeps what discounts took when it was made; any other item has discounts of its own."""
+    line.own = discounts.running(world, item["discounts"])
+    made = item.get("proration_details", {}).get("discount_amounts") or []
+    known = world.store["discount"].docs
+    line.offs = [
+        Off(d["discount"], d["amount"], known[d["discount"]]["subscription_item"] is not None) for d in made
+    ]
+    line.itemized = not made or item["net_amount"] != item["amount"]
 
 
 def lines_now(world: World, plan: Plan) -> list[Line]:
@@ -93,7 +106,7 @@ def compose(
     invoice = templates.invoice(ids.new(prefix, 20), now, customer, currency)
     if applied is None:
         applied = discounts.active(world, subscription, customer["id"])
-    totals.price_lines(world, lines, applied)
+    totals.price_lines(world, lines, applied, currency)
     invoice["billing_reason"] = reason
     invoice["discounts"] = [d["id"] for d in applied]
     invoice["lines"]["data"] = [_line_doc(line, invoice, ids) for line in lines]
@@ -117,7 +130,7 @@ def _line_doc(line: Line, invoice: Doc, ids: Ids) -> Doc:
         description=line.description,
         discount_amounts=line.discount_amounts,
         discountable=line.discountable,
-        discounts=[d["discount"] for d in line.discount_amounts],
+        discounts=line.own_discounts,
         metadata=line.metadata,
         parent=_line_parent(line),
         period={"end": line.end, "start": line.start},
@@ -169,7 +182,8 @@ def _line_parent(line: Line) -> dict[str, Any]:
 def credited_items(line: Line) -> dict[str, Any] | None:
     """The line that a credit gives back, if it has been invoiced; null for debits."""
     if line.invoice_item is not None and line.credited is None:
-        found: dict[str, Any] | None = (line.invoice_item["proration_details"] or {}).get("credited_items")
+        shown = line.invoice_item.get("proration_details", {}).get("credited_items") or {}
+        found: dict[str, Any] | None = shown.get("invoice_line_item_details")
         return found
     if line.credited is None or line.credited.invoice is None:
         return None
@@ -180,29 +194,44 @@ def file_items(world: World, plan: Plan) -> None:
     """Make the invoice items of a change; they wait until an invoice takes them."""
     customer = world.store["customer"].docs[plan.subscription["customer"]]
     now = world.now_for(customer["id"])
+    own = [*(t.own or [] for t in plan.targets), *(line.own for line in plan.extra)]
+    discounts.keep(world, [*plan.discounts, *(d for docs in own for d in docs)])
     for line in plan.filed:
         item = templates.invoice_item(world.ids.new("ii", 20), now, customer, plan.subscription["currency"])
         details = {"subscription": line.subscription, "subscription_item": line.item}
         item.update(
             amount=line.amount,
-            net_amount=line.amount,
+            net_amount=None if line.discountable else line.net,
             description=line.description,
             discountable=line.discountable,
+            discounts=[d["id"] for d in line.own],
             metadata=line.metadata,
             parent={"subscription_details": details, "type": "subscription_details"},
             period={"end": line.end, "start": line.start},
             pricing=_pricing_of(line),
             proration=line.proration,
-            proration_details=_proration_details(line),
             quantity=line.quantity,
             quantity_decimal=str(line.quantity),
             tax_rates=[world.store["tax_rate"].docs[r] for r in line.tax_rates],
         )
+        if line.proration:
+            item["proration_details"] = _proration_details(line)
         line.invoice_item = add_item(world, item)
 
 
-def _proration_details(line: Line) -> dict[str, Any] | None:
-    return {"credited_items": credited_items(line), "discount_amounts": []} if line.proration else None
+def _proration_details(line: Line) -> dict[str, Any]:
+    shown = [{"amount": off.amount if line.itemized else 0, "discount": off.discount} for off in line.offs]
+    return {"credited_items": _credited_by_item(line), "discount_amounts": shown}
+
+
+def _credited_by_item(line: Line) -> dict[str, Any] | None:
+    """How an invoice item names what it gives back: lines of an invoice, or an item that still waits."""
+    span = line.credited
+    if span is None or (span.invoice is None and span.invoice_item is None):
+        return None
+    if span.invoice is None:
+        return {"invoice_item": span.invoice_item, "type": "invoice_item"}
+    return {"invoice_line_item_details": credited_items(line), "type": "invoice_line_items"}
 
 
 def issue(
@@ -218,8 +247,8 @@ def issue(
         if line.invoice_item is not None:
             _take(world, line.invoice_item, invoice["id"])
             _link_debit(world, facts.subscription, line.invoice_item["id"], invoice["id"], doc["id"])
-    applied = [world.store["discount"].docs[d] for d in invoice["discounts"]]
-    discounts.spend(world, subscription, applied)
+    used = [*invoice["discounts"], *(off.discount for line in lines for off in line.offs if off.own)]
+    discounts.spend(world, [world.store["discount"].docs[d] for d in dict.fromkeys(used)])
     world.events.emit("invoice.created", invoice)
     world.effect("invoice_created", invoice, invoice["total"], facts.origin, facts.subscription)
     return invoice
@@ -248,4 +277,5 @@ def debit_of(line: Line, invoice: Doc | None, line_doc: Doc | None) -> Debit:
     return Debit(
         line.net, line.start, line.end, line.end, price, line.quantity or 0, line.tax_rates,
         invoice["id"] if invoice else None, line_doc["id"] if line_doc else None, item,
+        [(off.discount, off.amount, off.own) for off in line.offs],
     )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.twin.billing.calendar import day_of
 from worker.twin.facts import Debit
@@ -29,9 +30,20 @@ NO_DECIMALS = {
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£"}
 
 
+class Off(NamedTuple):
+    """What one discount took from a line, in minor units; `own`: it hangs on the item, not on the invoice."""
+
+    discount: str
+    amount: int
+    own: bool
+
+
 @dataclass
 class Line:
-    """One line. `amount` in minor units; a proration's is net of discounts and not discountable."""
+    """One line. `amount` in minor units; a proration's is net of discounts unless `itemized`.
+
+    `own` are the discounts of its item; `offs` is what each discount took, shown or not.
+    """
 
     amount: int
     description: str
@@ -47,16 +59,33 @@ class Line:
     tax_rates: list[str] = field(default_factory=list)
     discountable: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
-    discount_amounts: list[dict[str, Any]] = field(default_factory=list)
+    own: list[Doc] = field(default_factory=list)
+    offs: list[Off] = field(default_factory=list)
+    itemized: bool = True
     taxes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def net(self) -> int:
         """The amount after discounts, before tax."""
-        return self.amount - sum(int(d["amount"]) for d in self.discount_amounts)
+        return self.amount - sum(off.amount for off in self.offs) if self.itemized else self.amount
+
+    @property
+    def discount_amounts(self) -> list[dict[str, Any]]:
+        """As the API shows them: a line that is net names the invoice's discounts with amount 0.
+
+        Source: changelog "Adds the ability to itemize proration discount amounts".
+        """
+        if self.itemized:
+            return [{"amount": off.amount, "discount": off.discount} for off in self.offs]
+        return [{"amount": 0, "discount": off.discount} for off in self.offs if not off.own]
+
+    @property
+    def own_discounts(self) -> list[str]:
+        """Ids of the item's discounts that the line shows."""
+        return [off.discount for off in self.offs if off.own and self.itemized]
 
 
-def product_name(products: dict[str, Doc], price: Doc) -> str:
+def product_name(products: Mapping[str, Doc], price: Doc) -> str:
     """The name that Stripe prints."""
     return str(products[price["product"]]["name"])
 

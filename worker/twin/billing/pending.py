@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import phases, settlement
+from worker.twin.billing import cards, phases, settlement, trials
 from worker.twin.billing.applying import enact
 from worker.twin.billing.plan import Plan, plan_change
 from worker.twin.errors import invalid
@@ -43,6 +43,15 @@ def check_parameters(subscription: Doc, params: dict[str, Any]) -> None:
         raise invalid(text, "payment_behavior")
 
 
+def check_method(world: World, subscription: Doc) -> None:
+    """A payment that takes days cannot decide a pending update (docs "Pending updates": no bank debits)."""
+    latest = world.store["invoice"].docs.get(subscription["latest_invoice"] or "")
+    method = cards.method_for(world, latest, subscription) if latest else None
+    if cards.needs_days(world, method):
+        text = "`pending_if_incomplete` is not supported with this type of payment method."
+        raise invalid(text, "payment_behavior")
+
+
 def hold(world: World, plan: Plan, params: dict[str, Any], invoice: Doc, now: int) -> None:
     """Write the pending update onto the subscription; its items stay as they are."""
     subscription = plan.subscription
@@ -53,10 +62,16 @@ def hold(world: World, plan: Plan, params: dict[str, Any], invoice: Doc, now: in
     if plan.reset:
         shown["billing_cycle_anchor"] = plan.at
     shown["cancel_at_period_end"] = params.get("cancel_at_period_end")
-    shown["trial_end"] = plan.trial_end
+    shown["trial_end"] = plan.at if plan.ends_trial else plan.trial_end
+    if plan.given_discounts is not None:
+        kept = [d["id"] for d in plan.given_discounts]
+        shown["discounts"] = kept
+        params = {**params, "discounts": [{"discount": d} for d in kept] or ""}
     subscription["pending_update"] = shown
     origin = world.facts.invoices[invoice["id"]].origin
-    world.facts.subscriptions[subscription["id"]].pending = PendingChange(params, now, invoice["id"], origin)
+    fresh = [t.new_id for t in plan.targets if t.new_id]
+    held = PendingChange(params, now, invoice["id"], origin, fresh)
+    world.facts.subscriptions[subscription["id"]].pending = held
     world.clock.at(
         expires_at, "expire_pending", subscription["id"], world.domain_of(subscription["customer"])
     )
@@ -94,6 +109,7 @@ def apply(world: World, subscription: Doc) -> None:
     subscription["pending_update"] = None
     invoice = world.store["invoice"].docs[held.invoice]
     plan = plan_change(world, subscription, held.params, held.at)
+    _name_items(plan, held.new_items)
     for line, doc in zip(plan.lines, invoice["lines"]["data"], strict=False):
         details = doc["parent"][doc["parent"]["type"]]
         line.invoice_item = world.store["invoiceitem"].docs.get(details["invoice_item"] or "")
@@ -103,6 +119,16 @@ def apply(world: World, subscription: Doc) -> None:
     world.effect("subscription_updated", subscription, invoice["total"], held.origin, subscription["id"])
     world.events.emit("customer.subscription.pending_update_applied", subscription)
     world.events.updated("customer.subscription.updated", subscription, before)
+    if plan.trial_end is not None or plan.ends_trial:
+        trials.announce(world, subscription)
+
+
+def _name_items(plan: Plan, names: list[str]) -> None:
+    fresh = {t.new_id: name for t, name in zip((t for t in plan.targets if t.new_id), names, strict=True)}
+    for target in plan.targets:
+        target.new_id = fresh.get(target.new_id, "")
+    for line in plan.lines:
+        line.item = fresh.get(line.item or "", line.item)
 
 
 def discard(world: World, subscription: Doc, *, expired: bool = False) -> None:

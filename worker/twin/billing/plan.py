@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from worker.twin.billing import discounts, money
+from worker.twin.billing import discounts, money, netting, spread
 from worker.twin.billing.lines import Line, product_name, proration_text, recurring_text
-from worker.twin.billing.targets import Target, resolve, set_periods, start_periods
+from worker.twin.billing.targets import Target, resolve, set_periods
+from worker.twin.billing.times import decide, in_trial
 from worker.twin.errors import invalid
 from worker.twin.facts import Debit
 from worker.twin.store import Doc
@@ -30,11 +31,16 @@ class Plan:
     reset: bool = False
     trial_end: int | None = None
     ends_trial: bool = False
+    cancel_at: int | None = None
+    anchor: int | None = None
     credits: list[Line] = field(default_factory=list)
     debits: list[Line] = field(default_factory=list)
     fresh: list[Line] = field(default_factory=list)
     extra: list[Line] = field(default_factory=list)
     proration_date: int | None = None
+    given_discounts: list[Doc] | None = None
+    discounts: list[Doc] = field(default_factory=list)
+    offs: dict[str, list[spread.Exact]] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[Line]:
@@ -61,18 +67,19 @@ class Plan:
 
 def plan_change(world: World, subscription: Doc, params: dict[str, Any], now: int) -> Plan:
     """The effect of an update with `params`, asked for at `now` (billing time, seconds)."""
-    targets = resolve(world, subscription["items"]["data"], params.get("items") or [])
+    items = subscription["items"]["data"]
+    targets = resolve(world, items, params.get("items") or [], subscription["currency"])
     behavior = params.get("proration_behavior") or "create_prorations"
     at = _moment(world, subscription, params, now)
     plan = Plan(subscription, targets, at, behavior, proration_date=params.get("proration_date"))
-    set_periods(targets, subscription["billing_cycle_anchor"], at)
-    _check_intervals(subscription, targets)
-    plan.reset = _resets(world, subscription, targets, params)
-    if plan.reset:
-        start_periods(targets, now)
-    _trial(plan, params, now)
-    if plan.ends_trial or (not _in_trial(subscription, at) and plan.trial_end is None):
-        _prorate(world, plan, discounts.keep_share(world, subscription, params.get("discounts")))
+    cuts = world.facts.subscriptions[subscription["id"]].cuts
+    set_periods(targets, subscription["billing_cycle_anchor"], at, cuts)
+    netting.settle(world, plan, params)
+    times = decide(world, subscription, targets, params, now)
+    plan.reset, plan.trial_end, plan.ends_trial = times.reset, times.trial_end, times.ends_trial
+    plan.cancel_at, plan.anchor = times.cancel_at, times.anchor
+    if times.reset or not (in_trial(subscription) or subscription["status"] == "paused"):
+        _prorate(world, plan)
     plan.extra = [_one_time(world, plan, entry) for entry in params.get("add_invoice_items") or []]
     return plan
 
@@ -98,46 +105,6 @@ def _phase_start(world: World, subscription: Doc) -> int:
     return schedule["current_phase"]["start_date"] if schedule and schedule["current_phase"] else 0
 
 
-def _check_intervals(subscription: Doc, targets: list[Target]) -> None:
-    kept = {t.interval for t in targets if not t.deleted}
-    if subscription["billing_mode"]["type"] == "classic" and len(kept) > 1:
-        raise invalid(
-            "Currency and interval fields must match across all plans on this subscription.", "items"
-        )
-
-
-def _resets(world: World, subscription: Doc, targets: list[Target], params: dict[str, Any]) -> bool:
-    """A fresh anchor: asked for, or in classic mode by another interval or by the first price above zero."""
-    anchor = (params.get("billing_cycle_anchor") or {}).get("type")
-    if anchor == "now":
-        return True
-    if anchor == "unchanged" or subscription["billing_mode"]["type"] == "flexible":
-        return False
-    swapped = [t for t in targets if t.item is not None and not t.deleted and t.price is not t.item["price"]]
-    other_interval = any(t.interval != Target(t.item["price"], 1).interval for t in swapped if t.item)
-    was_free = sum(_full(world, i["price"], i["quantity"]) for i in subscription["items"]["data"]) == 0
-    costs_now = sum(_full(world, t.price, t.quantity) for t in targets if not t.deleted) > 0
-    return other_interval or (was_free and costs_now)
-
-
-def _in_trial(subscription: Doc, at: int) -> bool:
-    return subscription["status"] == "trialing" and at < (subscription["trial_end"] or 0)
-
-
-def _trial(plan: Plan, params: dict[str, Any], now: int) -> None:
-    asked = params.get("trial_end")
-    if asked is None or asked == "":
-        return
-    if asked == "now":
-        plan.ends_trial = plan.reset = _in_trial(plan.subscription, now)
-        if plan.reset:
-            start_periods(plan.targets, now)
-        return
-    plan.trial_end = int(asked)
-    for target in plan.targets:
-        target.start, target.end = now, plan.trial_end
-
-
 def _one_time(world: World, plan: Plan, entry: dict[str, Any]) -> Line:
     """A line of `add_invoice_items`."""
     price = world.store.get("price", entry.get("price") or "", "add_invoice_items[0][price]", 400)
@@ -146,71 +113,89 @@ def _one_time(world: World, plan: Plan, entry: dict[str, Any]) -> Line:
     amount = money.round_minor(_full(world, price, quantity))
     line = Line(amount, name, plan.at, plan.at, price, quantity)
     line.subscription, line.metadata = plan.subscription["id"], dict(entry.get("metadata") or {})
+    line.discountable = entry.get("discountable", True)
+    line.own = discounts.sketch(world, entry.get("discounts"), plan.subscription["customer"]) or []
+    given = entry.get("tax_rates")
+    line.tax_rates = list(given) if given else [r["id"] for r in plan.subscription["default_tax_rates"]]
     return line
 
 
-def _prorate(world: World, plan: Plan, kept: Fraction) -> None:
-    """Fill in the lines; `kept` is the share of a price that discounts leave."""
+def _prorate(world: World, plan: Plan) -> None:
+    """Fill in the lines."""
     wanted = plan.behavior != "none"
     for target in plan.targets:
-        if wanted and (plan.reset or target.priced_anew):
-            plan.credits.extend(_credits(world, plan, target))
-        if target.deleted:
+        since = _credited_from(plan, target)
+        if wanted and since is not None and not plan.ends_trial:
+            plan.credits.extend(credit_lines(world, plan, target, since))
+        if target.deleted or plan.trial_end is not None:
             continue
         if plan.reset:
-            plan.fresh.append(recurring_line(world, plan.subscription, target, target.start, target.end))
-        elif wanted and target.priced_anew and target.end > plan.at:
-            plan.debits.append(_debit(world, plan, target, kept))
+            plan.fresh.append(period_line(world, plan.subscription, target))
+            continue
+        begin = debited_from(world, plan, target)
+        if wanted and begin is not None and begin < target.end:
+            plan.debits.append(debit_line(world, plan, target, begin))
 
 
-def _credits(world: World, plan: Plan, target: Target) -> list[Line]:
+def _credited_from(plan: Plan, target: Target) -> int | None:
+    """From when on paid time is given back: now, or from an end that was moved forward."""
+    if plan.reset or plan.trial_end is not None or target.priced_anew:
+        return plan.at
+    if target.item is not None and target.end < target.item["current_period_end"]:
+        return target.end
+    return None
+
+
+def debited_from(world: World, plan: Plan, target: Target) -> int | None:
+    """From when on time has to be paid: now, or from where an end that was moved back has been paid for."""
+    if target.item is None or target.priced_anew:
+        return plan.at
+    old_end: int = target.item["current_period_end"]
+    if target.end <= old_end:
+        return None
+    book = world.facts.subscriptions[plan.subscription["id"]].debits.get(target.item["id"], [])
+    return max([old_end, *(d.until for d in book if d.until > d.start)])
+
+
+def credit_lines(world: World, plan: Plan, target: Target, since: int) -> list[Line]:
+    """What was paid for the item's time from `since` on: a credit for each debit that covers it."""
     if target.item is None or _metered(target.item["price"]):
         return []
-    item, at = target.item, plan.at
+    item = target.item
     if plan.subscription["billing_mode"]["type"] == "classic":
-        whole = _full(world, item["price"], item["quantity"])
+        cut = world.facts.subscriptions[plan.subscription["id"]].cuts.get(item["id"])
         start, end = item["current_period_start"], item["current_period_end"]
-        spans = [Debit(money.round_minor(whole), start, end, end, item["price"]["id"], item["quantity"], [])]
+        nominal = start + cut.whole if cut else end
+        spans = [netting.classic_span(world, plan.subscription, item, start, nominal, end)]
     else:
-        spans = [
-            d
-            for d in world.facts.subscriptions[plan.subscription["id"]].debits.get(item["id"], [])
-            if d.until > at
-        ]
-    return [_credit(world, plan, item["id"], span) for span in spans if span.until > span.start]
+        spans = world.facts.subscriptions[plan.subscription["id"]].debits.get(item["id"], [])
+    return [_credit(world, plan, item["id"], s, since) for s in spans if s.until > max(since, s.start)]
 
 
-def _credit(world: World, plan: Plan, item_id: str, span: Debit) -> Line:
-    begin = max(plan.at, span.start)
-    part = money.share(span.amount, span.until - begin, span.end - span.start)
+def _credit(world: World, plan: Plan, item_id: str, span: Debit, since: int) -> Line:
+    begin = max(since, span.start)
+    part = Fraction(span.until - begin, span.end - span.start)
     price = world.store["price"].docs[span.price]
     name = product_name(world.store["product"].docs, price)
-    text = proration_text(name, span.quantity, plan.at, credit=True)
-    line = Line(
-        money.round_minor(-part), text, begin, span.until, price, span.quantity, item_id, proration=True
-    )
-    line.credited, line.discountable, line.tax_rates = span, False, list(span.tax_rates)
-    line.subscription = plan.subscription["id"]
+    text = proration_text(name, span.quantity, since, credit=True)
+    line = Line(0, text, begin, span.until, price, span.quantity, item_id)
+    gross = span.amount + sum(off for _, off, _ in span.discounts)
+    offs = [(discount, -part * off, own) for discount, off, own in span.discounts]
+    spread.prorate(line, -part * gross, offs, netting.itemized(plan.subscription))
+    line.credited, line.tax_rates, line.subscription = span, list(span.tax_rates), plan.subscription["id"]
     return line
 
 
-def _debit(world: World, plan: Plan, target: Target, kept: Fraction) -> Line:
-    whole = _full(world, target.price, target.quantity) * kept
-    part = money.share(whole, target.end - plan.at, target.end - target.start)
+def debit_line(world: World, plan: Plan, target: Target, begin: int) -> Line:
+    """The price of the item's time from `begin` to the end of its period."""
+    part = Fraction(target.end - begin, target.whole)
     name = product_name(world.store["product"].docs, target.price)
-    text = proration_text(name, target.quantity, plan.at, credit=False)
-    line = Line(
-        money.round_minor(part),
-        text,
-        plan.at,
-        target.end,
-        target.price,
-        target.quantity,
-        target.id,
-        proration=True,
-    )
-    line.discountable, line.subscription = False, plan.subscription["id"]
-    line.tax_rates = tax_rates_of(plan.subscription, target)
+    text = proration_text(name, target.quantity, begin, credit=False)
+    line = Line(0, text, begin, target.end, target.price, target.quantity, target.id)
+    offs = [(discount, part * off, own) for discount, off, own in plan.offs.get(target.id, [])]
+    gross = part * _full(world, target.price, target.quantity)
+    spread.prorate(line, gross, offs, netting.itemized(plan.subscription))
+    line.subscription, line.tax_rates = plan.subscription["id"], tax_rates_of(plan.subscription, target)
     return line
 
 
@@ -221,12 +206,23 @@ def recurring_line(world: World, subscription: Doc, target: Target, start: int, 
     text = recurring_text(name, target.price, target.quantity)
     line = Line(amount, text, start, end, target.price, target.quantity, target.id)
     line.subscription, line.tax_rates = subscription["id"], tax_rates_of(subscription, target)
-    line.metadata = dict(subscription["metadata"])
+    line.metadata, line.own = dict(subscription["metadata"]), netting.of_item(world, target)
+    return line
+
+
+def period_line(world: World, subscription: Doc, target: Target) -> Line:
+    """The line of the target's period; one that is cut short costs its share."""
+    line = recurring_line(world, subscription, target, target.start, target.end)
+    length = target.end - target.start
+    if length < target.whole:
+        line.amount, line.proration = money.round_minor(money.share(line.amount, length, target.whole)), True
     return line
 
 
 def tax_rates_of(subscription: Doc, target: Target) -> list[str]:
-    """Ids of the tax rates of an item: its own, else the subscription's."""
+    """Ids of the tax rates of an item: the request's, its own, else the subscription's."""
+    if target.tax_rates is not None:
+        return list(target.tax_rates)
     given = target.extras.get("tax_rates")
     if given:
         return list(given)

@@ -1,101 +1,117 @@
-"""Previews: what an update, a creation or the next renewal would bill. Nothing is written.
+"""Previews: what an update, a creation, a schedule or the next renewal would bill. Nothing is written.
 
-It uses the same plan and the same composition as the real thing (Stripe docs "Preview invoices"). A preview
-stays retrievable under its `upcoming_in_` id, outside the store.
+The real code runs on copies (see `rehearsal`), and the first invoice it makes is the preview (Stripe docs
+"Preview invoices"). It stays retrievable under its `upcoming_in_` id for 72 hours, outside the store.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from worker.twin.billing import discounts, invoicing
+from worker.twin.billing import (
+    change,
+    creation,
+    discounts,
+    invoicing,
+    lifecycle,
+    pausing,
+    preview_parts,
+    spread,
+)
 from worker.twin.billing.calendar import advance
-from worker.twin.billing.creation import draft_subscription
-from worker.twin.billing.lines import Line
-from worker.twin.billing.plan import Plan, plan_change, recurring_line
+from worker.twin.billing.plan import recurring_line
+from worker.twin.billing.rehearsal import Rehearsal
 from worker.twin.billing.targets import Target
 from worker.twin.errors import ApiError, invalid
 from worker.twin.store import Doc
 from worker.twin.world import World
 
 KEPT = 500
+KEPT_SECONDS = 72 * 3600
+RENEWAL = "subscription_cycle"
+# What a preview may say about a subscription without changing it.
+NO_CHANGE = {"cancel_now", "resume_at", "pause", "start_date", "billing_mode"}
 
 
 def create_preview(world: World, params: dict[str, Any]) -> Doc:
     """The invoice that would be made."""
+    preview_parts.check(params)
     details = dict(params.get("subscription_details") or {})
     if params.get("schedule") or params.get("schedule_details"):
-        raise invalid("Previews of schedules are not modelled by the twin.", "schedule")
-    if params.get("subscription"):
+        invoice = _of_schedule(world, params)
+    elif params.get("subscription"):
         invoice = _of_existing(world, params, details)
-    else:
+    elif details.get("items"):
         invoice = _of_new(world, params, details)
+    else:
+        params = {**params, "subscription": preview_parts.next_of_customer(world, params)}
+        invoice = _of_existing(world, params, details)
     world.previews[invoice["id"]] = invoice
     if len(world.previews) > KEPT:
         world.previews.pop(next(iter(world.previews)))
     return invoice
 
 
-def _compose(
-    world: World,
-    lines: list[Line],
-    subscription: Doc,
-    params: dict[str, Any],
-    proration_date: int | None = None,
-) -> Doc:
-    customer = world.store["customer"].docs[subscription["customer"]]
-    invoice = invoicing.compose(
-        world,
-        customer,
-        subscription["currency"],
-        lines,
-        subscription=subscription,
-        reason="upcoming",
-        ids=world.preview_ids,
-        prefix="upcoming_in",
-        proration_date=proration_date,
-        applied=discounts.sketch(world, params.get("discounts"), customer["id"]),
-    )
-    invoice["auto_advance"] = False
-    return invoice
-
-
-def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Doc:
-    customer_id = params.get("customer")
-    if customer_id is None:
-        raise invalid("Missing required param: customer.", "customer", "parameter_missing")
-    customer = world.store.get("customer", customer_id, "customer")
-    if details.get("proration_date") is not None:
-        raise invalid(
-            "`proration_date` needs an existing subscription.", "subscription_details[proration_date]"
-        )
-    plan = draft_subscription(world, customer, details, world.preview_ids)
-    if params.get("preview_mode") == "recurring":
-        return _compose(world, _next_cycle(world, plan), plan.subscription, params)
-    return _compose(world, [*plan.lines, *_waiting(world, plan.subscription)], plan.subscription, params)
+def find(world: World, invoice_id: str) -> Doc | None:
+    """A preview that was made within 72 hours."""
+    invoice = world.previews.get(invoice_id)
+    if invoice is None or world.clock.now(invoice["test_clock"] or "") < invoice["created"] + KEPT_SECONDS:
+        return invoice
+    del world.previews[invoice_id]
+    return None
 
 
 def _of_existing(world: World, params: dict[str, Any], details: dict[str, Any]) -> Doc:
-    subscription = world.store.get("subscription", params["subscription"], "subscription")
-    if params.get("customer") not in (None, subscription["customer"]):
+    real = world.store.get("subscription", params["subscription"], "subscription")
+    if params.get("customer") not in (None, real["customer"]):
         raise invalid("The subscription belongs to another customer.", "customer")
-    if subscription["status"] in ("canceled", "incomplete_expired"):
-        raise _nothing_upcoming(subscription)
-    _check(details)
-    now = world.now_for(subscription["customer"])
+    if real["status"] in lifecycle.ENDED:
+        raise _nothing_upcoming(real["customer"])
+    _check_dates(details)
     if params.get("discounts") is not None:
         details["discounts"] = params["discounts"]
-    plan = plan_change(world, subscription, details, now)
+    stage = Rehearsal(world, world.store["customer"].docs[real["customer"]], params)
+    subscription = stage.bring(real["id"])
+    preview_parts.dress(stage, params, subscription["currency"])
+    filed = _carry_out(stage, subscription, details)
     if params.get("preview_mode") == "recurring":
-        return _compose(world, _next_cycle(world, plan), subscription, params)
-    if plan.invoices_now:
-        invoice = _compose(world, invoicing.lines_now(world, plan), subscription, params, plan.at)
-        invoice["period_end"] = now
-        return invoice
-    return _upcoming(world, plan, details, params)
+        return _recurring(stage, subscription, params)
+    draft = stage.next_draft(subscription["id"])
+    if draft is None:
+        raise _nothing_upcoming(subscription["customer"])
+    now_made = draft["billing_reason"] != RENEWAL
+    lines = draft["lines"]["data"]
+    if filed and not now_made:
+        lines[:filed] = reversed(lines[:filed])
+    if now_made or any(_is_proration(line) for line in lines[:filed]):
+        since = details.get("proration_date") or world.now_for(real["customer"])
+        draft["parent"]["subscription_details"]["subscription_proration_date"] = since
+    return _shown(stage, draft)
 
 
-def _check(details: dict[str, Any]) -> None:
+def _carry_out(stage: Rehearsal, subscription: Doc, details: dict[str, Any]) -> int:
+    """Do what is previewed; returns how many invoice items that left waiting."""
+    world, customer = stage.world, subscription["customer"]
+    before = len(world.waiting.get(customer, {}))
+    if details.get("cancel_now"):
+        prorate = details.get("proration_behavior") != "none"
+        lifecycle.cancel(world, subscription, {"invoice_now": True, "prorate": prorate})
+    elif details.get("resume_at") == "now":
+        names = ("billing_cycle_anchor", "proration_behavior", "proration_date")
+        pausing.resume(world, subscription, {n: details[n] for n in names if n in details})
+    elif details.get("pause"):
+        pausing.pause(world, subscription, details["pause"])
+    else:
+        asked = {name: value for name, value in details.items() if name not in NO_CHANGE}
+        if asked:
+            change.update(world, subscription, asked)
+    return max(0, len(world.waiting.get(customer, {})) - before)
+
+
+def _check_dates(details: dict[str, Any]) -> None:
+    if (details.get("billing_cycle_anchor") or {}).get("type") == "timestamp":
+        where = "subscription_details[billing_cycle_anchor][type]"
+        raise invalid("An existing subscription can only be anchored `now` or `unchanged`.", where)
     if details.get("proration_date") is None:
         return
     where = "subscription_details[proration_date]"
@@ -105,48 +121,100 @@ def _check(details: dict[str, Any]) -> None:
         raise invalid("`proration_date` needs `items` or `trial_end`.", where)
 
 
-def _upcoming(world: World, plan: Plan, details: dict[str, Any], params: dict[str, Any]) -> Doc:
-    """The next renewal: this change's prorations, what is waiting, and the next period of every item."""
-    subscription = plan.subscription
-    lines = [*plan.lines, *_waiting(world, subscription)]
-    if _renews(subscription, details):
-        lines += _next_cycle(world, plan)
-    elif not lines:
-        raise _nothing_upcoming(subscription)
-    prorated = plan.at if plan.credits or plan.debits else None
-    invoice = _compose(world, lines, subscription, params, prorated)
-    invoice["period_end"] = min(t.end for t in plan.targets if not t.deleted)
-    invoice["next_payment_attempt"] = invoice["period_end"] + 3600
+def _is_proration(line: Doc) -> bool:
+    return bool(line["parent"][line["parent"]["type"]]["proration"])
+
+
+def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Doc:
+    """A creation: with a customer, or for somebody who is only described."""
+    if details.get("proration_date") is not None:
+        where = "subscription_details[proration_date]"
+        raise invalid("`proration_date` needs an existing subscription.", where)
+    customer = preview_parts.customer_of(world, params)
+    stage = Rehearsal(world, customer, params)
+    if (details.get("start_date") or 0) > stage.world.now_for(customer["id"]):
+        stage.world.clock.frozen[stage.domain] = details["start_date"]
+    preview_parts.dress(stage, params, None)
+    asked = {k: v for k, v in details.items() if k not in ("start_date", "cancel_now", "resume_at", "pause")}
+    anchor = asked.pop("billing_cycle_anchor", None) or {}
+    if anchor.get("type") == "timestamp":
+        asked["billing_cycle_anchor"] = anchor["timestamp"]
+    if params.get("discounts") is not None:
+        asked["discounts"] = params["discounts"]
+    asked.update(customer=customer["id"], payment_behavior="default_incomplete")
+    subscription = creation.create(stage.world, asked)
+    preview_parts.check_currency(params, subscription["currency"])
+    if params.get("preview_mode") == "recurring":
+        return _recurring(stage, subscription, params)
+    invoice = _shown(stage, stage.drafts[0])
+    if params.get("customer") is None:
+        invoice["customer"] = None
     return invoice
 
 
-def _nothing_upcoming(subscription: Doc) -> ApiError:
-    text = f"No upcoming invoices for customer: {subscription['customer']}"
-    return ApiError(404, text, code="invoice_upcoming_none")
+def _of_schedule(world: World, params: dict[str, Any]) -> Doc:
+    """The next invoice under a schedule as it is, as it would be after an update, or as it would begin."""
+    stage = preview_parts.stage_of_schedule(world, params)
+    schedule, filed = preview_parts.plan_schedule(stage, params)
+    draft = stage.next_draft()
+    if draft is None:
+        raise _nothing_upcoming(schedule["customer"])
+    subscription_id = draft["parent"]["subscription_details"]["subscription"]
+    preview_parts.check_currency(params, draft["currency"])
+    if params.get("preview_mode") == "recurring":
+        subscription = stage.world.store["subscription"].docs[subscription_id]
+        return _recurring(stage, subscription, params)
+    lines = draft["lines"]["data"]
+    if filed and draft["billing_reason"] == RENEWAL:
+        lines[:filed] = reversed(lines[:filed])
+    return _shown(stage, draft)
 
 
-def _waiting(world: World, subscription: Doc) -> list[Line]:
-    items = invoicing.pending_items(world, subscription["customer"], subscription["id"])
-    return [invoicing.line_of_item(world, i) for i in items]
-
-
-def _renews(subscription: Doc, details: dict[str, Any]) -> bool:
-    if details.get("cancel_at_period_end") is not None:
-        return not details["cancel_at_period_end"]
-    if details.get("cancel_now"):
-        return False
-    end = subscription["cancel_at"]
-    return end is None or end > min(i["current_period_end"] for i in subscription["items"]["data"])
-
-
-def _next_cycle(world: World, plan: Plan) -> list[Line]:
-    kept = [t for t in plan.targets if not t.deleted]
-    first = min(t.end for t in kept)
-    anchor = plan.at if plan.reset else plan.subscription["billing_cycle_anchor"]
-    return [_next_period(world, plan.subscription, t, anchor) for t in kept if t.end == first]
-
-
-def _next_period(world: World, subscription: Doc, target: Target, anchor: int) -> Line:
-    return recurring_line(
-        world, subscription, target, target.end, advance(target.end, *target.interval, anchor)
+def _recurring(stage: Rehearsal, subscription: Doc, params: dict[str, Any]) -> Doc:
+    """What the items cost from their next period on: no prorations, nothing that happens once."""
+    world = stage.world
+    items = subscription["items"]["data"]
+    first = min(i["current_period_end"] for i in items)
+    anchor = subscription["billing_cycle_anchor"]
+    lines = []
+    for item in (i for i in items if i["current_period_end"] == first):
+        target = Target(item["price"], item["quantity"], item)
+        lines.append(
+            recurring_line(world, subscription, target, first, advance(first, *target.interval, anchor))
+        )
+    customer = world.store["customer"].docs[subscription["customer"]]
+    lasting = [
+        d
+        for d in discounts.active(world, subscription, customer["id"])
+        if spread.coupon_of(world, d)["duration"] == "forever"
+    ]
+    invoice = invoicing.compose(
+        world,
+        customer,
+        subscription["currency"],
+        lines,
+        subscription=subscription,
+        reason="upcoming",
+        ids=world.preview_ids,
+        applied=lasting,
     )
+    return _shown(stage, invoice)
+
+
+def _shown(stage: Rehearsal, draft: Doc) -> Doc:
+    """A draft as a preview: another id, and nothing will happen to it."""
+    renews = draft["billing_reason"] == RENEWAL
+    draft["id"] = stage.real.preview_ids.new("upcoming_in", 20)
+    for line in draft["lines"]["data"]:
+        line["invoice"] = draft["id"]
+    draft["lines"]["url"] = f"/v1/invoices/{draft['id']}/lines"
+    draft.update(billing_reason="upcoming", auto_advance=False, automatically_finalizes_at=None)
+    draft["created"] = stage.real.clock.now(stage.domain)
+    if renews:
+        draft["next_payment_attempt"] = draft["period_end"] + 3600
+    return draft
+
+
+def _nothing_upcoming(customer_id: str) -> ApiError:
+    text = f"No upcoming invoices for customer: {customer_id}"
+    return ApiError(404, text, code="invoice_upcoming_none")

@@ -12,6 +12,7 @@ from typing import Any
 
 from worker.twin.billing.calendar import advance
 from worker.twin.errors import invalid, missing
+from worker.twin.facts import Cut
 from worker.twin.store import Doc
 from worker.twin.world import World
 
@@ -20,7 +21,11 @@ MAX_ITEMS = 20
 
 @dataclass
 class Target:
-    """One item as it shall be; `item` is None for a new one, `[start, end)` its period afterwards."""
+    """One item as it shall be; `item` is None for a new one, `[start, end)` its period afterwards.
+
+    `natural` is where the period would end if the subscription went on, `whole` the seconds that a full price
+    stands for: more than the period's length if an anchor or a cancellation cut it.
+    """
 
     price: Doc
     quantity: int
@@ -28,12 +33,16 @@ class Target:
     deleted: bool = False
     start: int = 0
     end: int = 0
+    natural: int = 0
+    whole: int = 0
     extras: dict[str, Any] = field(default_factory=dict)
     new_id: str = ""
+    own: list[Doc] | None = None
+    tax_rates: list[str] | None = None
 
     @property
     def id(self) -> str:
-        """The item's id; a new item has a provisional one until the change is applied."""
+        """The item's id; a new item has its id before it exists, so that lines can name it."""
         return str(self.item["id"]) if self.item else self.new_id
 
     @property
@@ -50,8 +59,10 @@ class Target:
         return recurring["interval"], recurring["interval_count"]
 
 
-def resolve(world: World, items: list[Doc], edits: list[dict[str, Any]]) -> list[Target]:
-    """The items after `edits`; raises Stripe's refusals."""
+def resolve(
+    world: World, items: list[Doc], edits: list[dict[str, Any]], currency: str | None = None
+) -> list[Target]:
+    """The items after `edits`; raises Stripe's refusals. A subscription keeps its `currency` for life."""
     targets = {i["id"]: Target(i["price"], i["quantity"], i) for i in items}
     for number, edit in enumerate(edits):
         where = f"items[{number}]"
@@ -61,12 +72,10 @@ def resolve(world: World, items: list[Doc], edits: list[dict[str, Any]]) -> list
                 raise missing("subscription item", edit["id"], f"{where}[id]")
             _edit(world, target, edit, where)
         else:
-            fresh = Target(
-                _price(world, edit, where), _quantity(edit, where, 1), new_id=f"si_twinnew{number}"
-            )
+            fresh = Target(_price(world, edit, where), _quantity(edit, where, 1), new_id=world.ids.new("si"))
             fresh.extras = _extras(edit)
             targets[fresh.new_id] = fresh
-    _check(list(targets.values()))
+    _check(list(targets.values()), currency)
     return list(targets.values())
 
 
@@ -85,13 +94,14 @@ def _edit(world: World, target: Target, edit: dict[str, Any], where: str) -> Non
 
 
 def _price(world: World, edit: dict[str, Any], where: str) -> Doc:
+    """The price of an edit; a schedule's phase (`scheduled`) may enter one that was archived meanwhile."""
     price_id = edit.get("price")
     if price_id is None:
         raise invalid(f"Missing required param: {where}[price].", f"{where}[price]", "parameter_missing")
     price = world.store.get("price", price_id, f"{where}[price]", 400)
     if price["recurring"] is None:
         raise invalid(f"The price specified is set to `type=one_time`: {price_id}", f"{where}[price]")
-    if not price["active"]:
+    if not price["active"] and not edit.get("scheduled"):
         raise invalid(
             "The price specified is inactive. This field only accepts active prices.", f"{where}[price]"
         )
@@ -111,7 +121,7 @@ def _extras(edit: dict[str, Any]) -> dict[str, Any]:
     return {name: edit[name] for name in ("metadata", "tax_rates", "discounts") if name in edit}
 
 
-def _check(targets: list[Target]) -> None:
+def _check(targets: list[Target], currency: str | None) -> None:
     kept = [t for t in targets if not t.deleted]
     if not kept:
         raise invalid(
@@ -124,39 +134,66 @@ def _check(targets: list[Target]) -> None:
     double = next((p for p in prices if prices.count(p) > 1), None)
     if double:
         raise invalid(f"Cannot add multiple subscription items with the same plan: {double}", "items")
-    if len({t.price["currency"] for t in kept}) > 1:
-        raise invalid("The price specified only supports another currency than the subscription's.", "items")
+    expected = currency or kept[0].price["currency"]
+    other = next((t.price["currency"] for t in kept if t.price["currency"] != expected), None)
+    if other:
+        text = f"The price specified only supports `{other}`. This doesn't match the expected currency: "
+        raise invalid(f"{text}`{expected}`.", "items")
 
 
-def set_periods(targets: list[Target], anchor: int, at: int) -> None:
+def set_periods(targets: list[Target], anchor: int, at: int, cuts: dict[str, Cut]) -> None:
     """With the anchor unchanged a period keeps its start, and a new item joins the others.
 
-    An item that goes to a shorter interval gets the period of its own that `at` falls into.
+    An item that goes to a shorter interval gets the period of its own that `at` falls into. Where the phase
+    of a schedule changes at the very end of a period, the period that ends is kept: the renewal of that
+    second bills the next one.
     """
     running = [t for t in targets if t.item is not None]
+    ending = any(t.item["current_period_end"] <= at for t in running if t.item is not None)
+    at = at - 1 if ending else at
     for target in targets:
         if target.item is not None:
-            target.start, target.end = target.item["current_period_start"], target.item["current_period_end"]
+            keep_period(target, target.item, cuts)
             recurring = target.item["price"]["recurring"]
             if target.interval != (recurring["interval"], recurring["interval_count"]):
-                _period_around(target, anchor, at)
+                period_around(target, anchor, at)
             continue
-        same = next((t for t in running if t.interval == target.interval and not t.deleted), None)
+        same = min(
+            (t for t in running if t.interval == target.interval), key=lambda t: t.deleted, default=None
+        )
         if same is not None:
             target.start, target.end = same.start, same.end
+            target.natural, target.whole = same.natural, same.whole
         else:
             target.start = min(t.start for t in running)
-            _period_around(target, anchor, at)
+            period_around(target, anchor, at)
 
 
-def _period_around(target: Target, anchor: int, at: int) -> None:
-    target.end = advance(target.start, *target.interval, anchor)
+def keep_period(target: Target, item: Doc, cuts: dict[str, Cut]) -> None:
+    """The item's present period."""
+    target.start, target.end = item["current_period_start"], item["current_period_end"]
+    cut = cuts.get(item["id"])
+    target.natural = cut.natural if cut else target.end
+    target.whole = cut.whole if cut else target.end - target.start
+
+
+def advance_to(target: Target, anchor: int) -> None:
+    """A whole period from `target.start`."""
+    target.end = target.natural = advance(target.start, *target.interval, anchor)
+    target.whole = target.end - target.start
+
+
+def period_around(target: Target, anchor: int, at: int) -> None:
+    """The period that `at` falls into, counted from `target.start`."""
+    advance_to(target, anchor)
     while target.end <= at:
-        target.start, target.end = target.end, advance(target.end, *target.interval, anchor)
+        target.start = target.end
+        advance_to(target, anchor)
 
 
 def start_periods(targets: list[Target], start: int) -> None:
     """Fresh periods from `start`, which becomes the anchor."""
     for target in targets:
         if not target.deleted:
-            target.start, target.end = start, advance(start, *target.interval, start)
+            target.start = start
+            advance_to(target, start)

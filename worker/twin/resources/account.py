@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.twin import contract, pages
+from worker.twin import pages, receivers, versions
 from worker.twin.billing.calendar import advance
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.errors import invalid
+from worker.twin.receivers import type_matches
+from worker.twin.resources import customers
 from worker.twin.store import Doc
 from worker.twin.world import Call, World
 
@@ -16,8 +18,12 @@ EVENT_LIFE_SECONDS = 30 * 86400
 
 
 def retrieve_event(world: World, call: Call) -> Doc:
-    """`GET /v1/events/{id}`: rendered as when it happened."""
-    return world.events.shown(world.store.get("event", call.id))
+    """`GET /v1/events/{id}`: in the account's version of the moment at which it happened."""
+    return _rendered(world, world.store.get("event", call.id))
+
+
+def _rendered(world: World, event: Doc) -> Doc:
+    return versions.event(world, world.events.shown(event), event["api_version"])
 
 
 def find_events(world: World, call: Call) -> Doc:
@@ -41,7 +47,7 @@ def _events(world: World, wanted: dict[str, Any], narrow: dict[str, str], kinds:
     created = wanted.get("created")
     if isinstance(created, dict):
         oldest = max(oldest, created.get("gte", oldest), created.get("gt", oldest))
-    for event in world.store["event"].newest_first(narrow):
+    for event in world.store["event"].newest_first(narrow, wanted.get("starting_after")):
         if event["created"] < oldest:
             return
         if kinds and not any(type_matches(event["type"], k) for k in kinds):
@@ -51,19 +57,17 @@ def _events(world: World, wanted: dict[str, Any], narrow: dict[str, str], kinds:
         if "delivery_success" in wanted and wanted["delivery_success"] == (event["id"] in world.undelivered):
             continue
         if pages.in_range(event["created"], created):
-            yield world.events.shown(event)
-
-
-def type_matches(kind: str, wanted: str) -> bool:
-    """`*` at the end stands for any rest."""
-    return kind == wanted or (wanted.endswith("*") and kind.startswith(wanted[:-1]))
+            yield _rendered(world, event)
 
 
 def create_endpoint(world: World, call: Call) -> Doc:
     """`POST /v1/webhook_endpoints`; the secret is shown here only."""
+    receivers.check_room(world, call.params["url"])
+    version = call.params.get("api_version") or None
+    if version is not None:
+        versions.checked(version, "api_version")
     endpoint = add_endpoint(world, call.params["url"], call.params["enabled_events"])
-    endpoint["description"] = call.params.get("description")
-    endpoint["api_version"] = call.params.get("api_version") or None
+    endpoint.update(description=call.params.get("description"), api_version=version)
     merge_metadata(endpoint, call.params.get("metadata"))
     return {**endpoint, "secret": world.endpoint_secrets[endpoint["id"]]}
 
@@ -73,7 +77,7 @@ def add_endpoint(world: World, url: str, enabled: list[str], secret: str | None 
     endpoint: Doc = {
         "id": world.ids.new("we", 20),
         "object": "webhook_endpoint",
-        "api_version": contract.api_version(),
+        "api_version": None,
         "application": None,
         "created": world.clock.now(),
         "description": None,
@@ -105,6 +109,7 @@ def update_endpoint(world: World, call: Call) -> Doc:
             endpoint[name] = call.params[name]
     if "disabled" in call.params:
         endpoint["status"] = "disabled" if call.params["disabled"] else "enabled"
+    merge_metadata(endpoint, call.params.get("metadata"))
     return endpoint
 
 
@@ -156,8 +161,8 @@ def advance_clock(world: World, call: Call) -> Doc:
 def _furthest(world: World, clock_id: str, now: int) -> int:
     ends = [
         advance(advance(now, unit, count, now), unit, count, now)
-        for s in world.store["subscription"].docs.values()
-        if s["test_clock"] == clock_id and s["status"] not in ("canceled", "incomplete_expired")
+        for s in world.store["subscription"].by("test_clock", clock_id)
+        if s["status"] not in ("canceled", "incomplete_expired")
         for unit, count in [
             (i["price"]["recurring"]["interval"], i["price"]["recurring"]["interval_count"])
             for i in s["items"]["data"]
@@ -177,8 +182,11 @@ def find_clocks(world: World, call: Call) -> Doc:
 
 
 def delete_clock(world: World, call: Call) -> Doc:
-    """`DELETE /v1/test_helpers/test_clocks/{id}`."""
+    """`DELETE /v1/test_helpers/test_clocks/{id}`: its customers go with it, and their subscriptions end."""
     clock = world.store.get("test_clock", call.id)
+    for customer in list(world.store["customer"].newest_first({})):
+        if customer["test_clock"] == call.id and customer["id"] not in world.deleted_customers:
+            customers.forget(world, customer)
     world.store["test_clock"].remove(call.id)
     world.clock.drop(call.id)
     world.events.emit("test_helpers.test_clock.deleted", clock)

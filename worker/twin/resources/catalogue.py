@@ -1,4 +1,4 @@
-"""Products, prices, coupons, tax rates."""
+"""Products, prices, tax rates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ PRODUCT_FIELDS = (
     "active", "description", "images", "marketing_features", "name", "package_dimensions", "shippable",
     "statement_descriptor", "tax_code", "unit_label", "url",
 )  # fmt: skip
-COUPON_FIELDS = (
-    "amount_off", "currency", "duration", "duration_in_months", "max_redemptions", "name", "percent_off",
-    "redeem_by",
-)  # fmt: skip
+
+TAX_FIELDS = ("active", "country", "description", "jurisdiction", "state", "tax_type")
 
 
 def create_product(world: World, call: Call) -> Doc:
@@ -31,11 +29,13 @@ def create_product(world: World, call: Call) -> Doc:
         raise invalid(f"Product already exists: {object_id}", "id", "resource_already_exists")
     product = templates.product(object_id, world.clock.now(), call.params["name"])
     _write(product, call.params, PRODUCT_FIELDS)
-    world.store.add("product", product)
-    world.events.emit("product.created", product)
-    if call.params.get("default_price_data"):
-        data = {**call.params["default_price_data"], "product": object_id}
-        product["default_price"] = _make_price(world, data)["id"]
+    data = call.params.get("default_price_data")
+    drafted = _draft_price(world, product, data) if data else None
+    if drafted:
+        product["default_price"] = drafted[0]["id"]
+    world.events.emit("product.created", world.store.add("product", product))
+    if drafted:
+        _put_price(world, *drafted)
     return product
 
 
@@ -70,16 +70,21 @@ def find_products(world: World, call: Call) -> Doc:
 
 
 def create_price(world: World, call: Call) -> Doc:
-    """`POST /v1/prices`."""
-    return _make_price(world, call.params)
+    """`POST /v1/prices`, with a product of its own by `product_data`; a refusal leaves neither behind."""
+    given = call.params
+    if "product_data" not in given:
+        product = world.store.get("product", given.get("product") or "", "product", 400)
+        return _put_price(world, *_draft_price(world, product, given))
+    product = templates.product(world.ids.new("prod"), world.clock.now(), given["product_data"]["name"])
+    drafted = _draft_price(world, product, given)
+    world.events.emit("product.created", world.store.add("product", product))
+    return _put_price(world, *drafted)
 
 
-def _make_price(world: World, params: dict[str, Any]) -> Doc:
-    if "product_data" in params:
-        product = templates.product(world.ids.new("prod"), world.clock.now(), params["product_data"]["name"])
-        world.events.emit("product.created", world.store.add("product", product))
-    else:
-        product = world.store.get("product", params.get("product") or "", "product", 400)
+def _draft_price(
+    world: World, product: Doc, params: dict[str, Any]
+) -> tuple[Doc, list[dict[str, Any]] | None]:
+    """A price and its tiers, checked; only its lookup key is taken already."""
     price = templates.price(
         world.ids.new("price", 20), world.clock.now(), product["id"], params["currency"].lower()
     )
@@ -99,6 +104,10 @@ def _make_price(world: World, params: dict[str, Any]) -> Doc:
             **params["recurring"],
         }
     _claim_lookup_key(world, price, params)
+    return price, tiers
+
+
+def _put_price(world: World, price: Doc, tiers: list[dict[str, Any]] | None) -> Doc:
     world.store.add("price", price)
     world.facts.prices[price["id"]] = PriceFacts(templates.plan(price) if price["recurring"] else {}, tiers)
     world.events.emit("price.created", price)
@@ -196,24 +205,6 @@ def _recurs(price: Doc, wanted: dict[str, Any] | None) -> bool:
     return all(recurring.get(name) == value for name, value in (wanted or {}).items())
 
 
-def create_coupon(world: World, call: Call) -> Doc:
-    """`POST /v1/coupons`."""
-    coupon = templates.coupon(call.params.get("id") or world.ids.new("co", 8), world.clock.now())
-    if (call.params.get("percent_off") is None) == (call.params.get("amount_off") is None):
-        raise invalid("Pass exactly one of `percent_off` and `amount_off`.", "percent_off")
-    _write(coupon, call.params, COUPON_FIELDS)
-    world.events.emit("coupon.created", world.store.add("coupon", coupon))
-    return coupon
-
-
-def delete_coupon(world: World, call: Call) -> Doc:
-    """`DELETE /v1/coupons/{id}`: discounts that it made stay."""
-    coupon = world.store.get("coupon", call.id)
-    coupon["valid"] = False
-    world.events.emit("coupon.deleted", coupon)
-    return {"id": coupon["id"], "object": "coupon", "deleted": True}
-
-
 def create_tax_rate(world: World, call: Call) -> Doc:
     """`POST /v1/tax_rates`."""
     given = call.params
@@ -224,8 +215,17 @@ def create_tax_rate(world: World, call: Call) -> Doc:
         given["percentage"],
         given["inclusive"],
     )
-    _write(rate, given, ("active", "country", "description", "jurisdiction", "state", "tax_type"))
+    _write(rate, given, TAX_FIELDS)
     world.events.emit("tax_rate.created", world.store.add("tax_rate", rate))
+    return rate
+
+
+def update_tax_rate(world: World, call: Call) -> Doc:
+    """`POST /v1/tax_rates/{id}`: never the percentage; an archived rate goes on where it is used already."""
+    rate = world.store.get("tax_rate", call.id)
+    before = snapshot(rate)
+    _write(rate, call.params, (*TAX_FIELDS, "display_name"))
+    world.events.updated("tax_rate.updated", rate, before)
     return rate
 
 
@@ -246,11 +246,8 @@ HANDLERS = {
     "price_update": update_price,
     "price_list": find_prices,
     "price_retrieve": _retrieve("price"),
-    "coupon_create": create_coupon,
-    "coupon_delete": delete_coupon,
-    "coupon_retrieve": _retrieve("coupon"),
-    "coupon_list": _find("coupon", "/v1/coupons"),
     "tax_rate_create": create_tax_rate,
+    "tax_rate_update": update_tax_rate,
     "tax_rate_retrieve": _retrieve("tax_rate"),
     "tax_rate_list": _find("tax_rate", "/v1/tax_rates"),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin import pages
-from worker.twin.billing import cards, lifecycle, settlement
+from worker.twin.billing import accounts, cards, lifecycle
 from worker.twin.billing.fields import merge_metadata
-from worker.twin.errors import invalid
+from worker.twin.errors import invalid, missing
 from worker.twin.events import snapshot
 from worker.twin.resources.payment_methods import set_default, usable
 from worker.twin.store import Doc
@@ -36,26 +36,37 @@ def create(world: World, call: Call) -> Doc:
         world.store["customer"].remove(customer["id"])
         raise
     world.events.emit("customer.created", customer)
+    _set_balance(world, customer, call.params.get("balance"))
     return customer
 
 
 def _write(world: World, customer: Doc, params: dict[str, Any]) -> None:
-    for name in PLAIN:
-        if name in params:
-            customer[name] = params[name] if params[name] != "" else None
-    merge_metadata(customer, params.get("metadata"))
+    """Everything but the balance; what can be refused comes first."""
+    merge_metadata(dict(customer), params.get("metadata"))
+    default = (params.get("invoice_settings") or {}).get("default_payment_method") or ""
+    known = world.store["payment_method"].docs
+    if default and not cards.is_token(default) and default not in known:
+        raise missing("PaymentMethod", default, "invoice_settings[default_payment_method]")
     if "payment_method" in params:
         _use(world, customer, params["payment_method"])
     if "source" in params:
         customer["default_source"] = _attached(world, customer, params["source"], "source")["id"]
     settings = params.get("invoice_settings") or {}
+    if "default_payment_method" in settings:
+        set_default(world, customer, settings["default_payment_method"])
     for name in ("custom_fields", "footer", "rendering_options"):
         if name in settings:
             customer["invoice_settings"][name] = settings[name] or None
-    if "default_payment_method" in settings:
-        set_default(world, customer, settings["default_payment_method"])
-    if params.get("balance") is not None and params["balance"] != customer["balance"]:
-        settlement.move_balance(world, customer, params["balance"] - customer["balance"], "adjustment", None)
+    merge_metadata(customer, params.get("metadata"))
+    for name in PLAIN:
+        if name in params:
+            customer[name] = params[name] if params[name] != "" else None
+
+
+def _set_balance(world: World, customer: Doc, wanted: int | None) -> None:
+    """The difference is a transaction, with its own `customer.updated`."""
+    if wanted is not None and wanted != customer["balance"]:
+        accounts.move_balance(world, customer, wanted - customer["balance"], "adjustment", None)
 
 
 def _use(world: World, customer: Doc, given: str) -> None:
@@ -73,10 +84,11 @@ def _attached(world: World, customer: Doc, given: str, param: str) -> Doc:
 
 def update(world: World, call: Call) -> Doc:
     """`POST /v1/customers/{id}`."""
-    customer = world.store.get("customer", call.id)
+    customer = world.customer(call.id, "id")
     before = snapshot(customer)
     _write(world, customer, call.params)
     world.events.updated("customer.updated", customer, before)
+    _set_balance(world, customer, call.params.get("balance"))
     return customer
 
 
@@ -89,13 +101,19 @@ def retrieve(world: World, call: Call) -> Doc:
 
 def delete(world: World, call: Call) -> Doc:
     """`DELETE /v1/customers/{id}`: its subscriptions are cancelled at once."""
-    customer = world.store.get("customer", call.id)
-    for subscription in world.store["subscription"].by("customer", call.id):
+    if call.id in world.deleted_customers:
+        raise missing("customer", call.id)
+    forget(world, world.store.get("customer", call.id))
+    return {"id": call.id, "object": "customer", "deleted": True}
+
+
+def forget(world: World, customer: Doc) -> None:
+    """Delete a customer: what it had stays readable, its subscriptions end now."""
+    for subscription in world.store["subscription"].by("customer", customer["id"]):
         if subscription["status"] not in lifecycle.ENDED:
             lifecycle.cancel(world, subscription, {})
     world.events.emit("customer.deleted", customer)
-    world.deleted_customers.add(call.id)
-    return {"id": call.id, "object": "customer", "deleted": True}
+    world.deleted_customers.add(customer["id"])
 
 
 def find(world: World, call: Call) -> Doc:
@@ -103,7 +121,7 @@ def find(world: World, call: Call) -> Doc:
     wanted = call.params
     rows = (
         c
-        for c in world.store["customer"].newest_first({})
+        for c in world.store["customer"].newest_first({}, wanted.get("starting_after"))
         if c["id"] not in world.deleted_customers
         and wanted.get("email") in (None, c["email"])
         and wanted.get("test_clock") == c["test_clock"]
@@ -132,18 +150,33 @@ def list_transactions(world: World, call: Call) -> Doc:
 
 def create_transaction(world: World, call: Call) -> Doc:
     """`POST /v1/customers/{id}/balance_transactions`: an adjustment by hand."""
-    customer = world.store.get("customer", call.id)
-    made = settlement.move_balance(
-        world, customer, call.params["amount"], "adjustment", None, call.params["currency"]
-    )
-    made["description"] = call.params.get("description")
+    customer = world.customer(call.id, "id")
+    amount, currency = call.params["amount"], call.params["currency"]
+    if customer["currency"] not in (None, currency):
+        text = f"The customer's currency is {customer['currency']}; one customer has one currency."
+        raise invalid(text, "currency")
+    if amount == 0:
+        raise invalid("The amount of a balance transaction cannot be zero.", "amount")
+    fields: dict[str, Any] = {"description": call.params.get("description"), "metadata": {}}
+    merge_metadata(fields, call.params.get("metadata"))
+    return accounts.move_balance(world, customer, amount, "adjustment", None, currency, **fields)
+
+
+def update_transaction(world: World, call: Call) -> Doc:
+    """`POST /v1/customers/{id}/balance_transactions/{txn}`: description and metadata."""
+    made = retrieve_transaction(world, call)
+    if "description" in call.params:
+        made["description"] = call.params["description"] or None
     merge_metadata(made, call.params.get("metadata"))
     return made
 
 
 def retrieve_transaction(world: World, call: Call) -> Doc:
     """`GET /v1/customers/{id}/balance_transactions/{txn}`."""
-    return world.store.get("customer_balance_transaction", call.ids[1])
+    made = world.store.get("customer_balance_transaction", call.ids[1])
+    if made["customer"] != call.id:
+        raise missing("customer_balance_transaction", call.ids[1])
+    return made
 
 
 HANDLERS = {
@@ -155,5 +188,6 @@ HANDLERS = {
     "customer_delete_discount": delete_discount,
     "customer_balance_transaction_list": list_transactions,
     "customer_balance_transaction_create": create_transaction,
+    "customer_balance_transaction_update": update_transaction,
     "customer_balance_transaction_retrieve": retrieve_transaction,
 }

@@ -1,19 +1,34 @@
-"""Invoices, invoice items, invoice payments."""
+"""Invoices: made by hand, finalised, sent, paid, voided, given up, deleted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from worker.twin import pages
-from worker.twin.billing import cards, invoicing, lifecycle, settlement
-from worker.twin.billing.fields import merge_metadata, tax_rates
+from worker.twin.billing import (
+    accounts,
+    cards,
+    debits,
+    drafts,
+    invoicing,
+    lifecycle,
+    sending,
+    settlement,
+    terms,
+)
+from worker.twin.billing.fields import merge_metadata
 from worker.twin.billing.preview import create_preview
-from worker.twin.errors import ApiError, action_required, card_declined, invalid, no_payment_method
+from worker.twin.billing.preview import find as find_preview
+from worker.twin.errors import action_required, card_declined, invalid, no_payment_method
 from worker.twin.events import snapshot
 from worker.twin.resources.payment_methods import usable
 from worker.twin.store import Doc, subscription_of
-from worker.twin.templates import invoice as templates
 from worker.twin.world import Call, World
+
+# Set by creation and, in a draft, by updates; later nearly everything is fixed (docs "Status transitions").
+PLAIN = ("collection_method", "custom_fields", "default_payment_method", "description", "footer",
+         "statement_descriptor")  # fmt: skip
+ALWAYS_EDITABLE = ("default_payment_method",)
 
 
 def preview(world: World, call: Call) -> Doc:
@@ -22,9 +37,7 @@ def preview(world: World, call: Call) -> Doc:
 
 
 def _get(world: World, invoice_id: str) -> Doc:
-    if invoice_id in world.previews:
-        return world.previews[invoice_id]
-    return world.store.get("invoice", invoice_id)
+    return find_preview(world, invoice_id) or world.store.get("invoice", invoice_id)
 
 
 def _real(world: World, invoice_id: str) -> Doc:
@@ -49,7 +62,7 @@ def find(world: World, call: Call) -> Doc:
     narrow: dict[str, Any] = {name: wanted[name] for name in ("customer", "subscription") if name in wanted}
     rows = (
         i
-        for i in world.store["invoice"].newest_first(narrow)
+        for i in world.store["invoice"].newest_first(narrow, wanted.get("starting_after"))
         if wanted.get("status") in (None, i["status"])
         and wanted.get("customer") in (None, i["customer"])
         and wanted.get("subscription") in (None, subscription_of(i))
@@ -61,34 +74,97 @@ def find(world: World, call: Call) -> Doc:
 
 
 def create(world: World, call: Call) -> Doc:
-    """`POST /v1/invoices`: a manual draft over what waits."""
+    """`POST /v1/invoices`: a manual draft, over what waits if `pending_invoice_items_behavior` says so."""
     given = call.params
+    _check_collection(given)
     subscription = None
     if given.get("subscription"):
         subscription = world.store.get("subscription", given["subscription"], "subscription", 400)
     customer_id = given.get("customer") or (subscription or {}).get("customer") or ""
-    customer = world.store.get("customer", customer_id, "customer")
+    customer = world.customer(customer_id)
     include = given.get("pending_invoice_items_behavior") == "include" or subscription is not None
     waiting = invoicing.pending_items(world, customer["id"], subscription["id"] if subscription else None)
     lines = [invoicing.line_of_item(world, i) for i in waiting] if include else []
     currency = given.get("currency") or customer["currency"] or "usd"
-    invoice = invoicing.compose(
-        world, customer, currency, lines, subscription=subscription, reason="manual", ids=world.ids
-    )
+    lines = [line for line in lines if line.invoice_item and line.invoice_item["currency"] == currency]
+    invoice = terms.compose_manual(world, customer, currency, lines, subscription, given)
     invoice["auto_advance"] = given.get("auto_advance", False)
-    merge_metadata(invoice, given.get("metadata"))
+    _set_plain(invoice, given)
+    invoice["due_date"] = given.get("due_date")
+    if given.get("days_until_due") is not None:
+        invoice["due_date"] = invoice["created"] + 86400 * int(given["days_until_due"])
+    accounts.set_currency(world, customer, currency)
+    if invoice["auto_advance"]:
+        drafts.wait(world, invoice)
     return invoicing.issue(world, invoice, lines, subscription)
 
 
+def _check_collection(given: dict[str, Any]) -> None:
+    """A due date belongs to invoices that are sent, and those need one (SDK, `InvoiceCreateParams`)."""
+    dated = given.get("due_date") is not None or given.get("days_until_due") is not None
+    sent = given.get("collection_method") == "send_invoice"
+    if dated and not sent:
+        text = "A due date can only be set for invoices with `collection_method=send_invoice`."
+        raise invalid(text, "due_date" if given.get("due_date") is not None else "days_until_due")
+    if sent and not dated and not given.get("subscription"):
+        raise invalid("You must pass `days_until_due` or `due_date` for invoices to send.", "days_until_due")
+
+
+def _set_plain(invoice: Doc, given: dict[str, Any]) -> None:
+    for name in PLAIN:
+        if name in given:
+            invoice[name] = given[name] if given[name] != "" else None
+    merge_metadata(invoice, given.get("metadata"))
+
+
 def update(world: World, call: Call) -> Doc:
-    """`POST /v1/invoices/{id}`: metadata, description and auto_advance."""
-    invoice = _real(world, call.id)
+    """`POST /v1/invoices/{id}`: a draft's plain fields; of a finalised invoice few may change."""
+    invoice, given = _real(world, call.id), call.params
+    late = [name for name in given if name in PLAIN and name not in ALWAYS_EDITABLE]
+    if invoice["status"] != "draft" and late:
+        raise invalid("Finalized invoices can't be updated in this way.", late[0], "invoice_not_editable")
     before = snapshot(invoice)
-    merge_metadata(invoice, call.params.get("metadata"))
-    for name in ("description", "auto_advance", "footer", "default_payment_method"):
-        if name in call.params:
-            invoice[name] = call.params[name] if call.params[name] != "" else None
+    terms.reprice(world, invoice, given)
+    _set_plain(invoice, given)
+    if "auto_advance" in given:
+        invoice["auto_advance"] = given["auto_advance"]
+    if given.get("days_until_due") is not None:
+        invoice["due_date"] = invoice["created"] + 86400 * int(given["days_until_due"])
+    if given.get("due_date"):
+        invoice["due_date"] = given["due_date"]
     world.events.updated("invoice.updated", invoice, before)
+    return invoice
+
+
+def delete(world: World, call: Call) -> Doc:
+    """`DELETE /v1/invoices/{id}`: only one-off drafts; the items on it go with it."""
+    invoice = _real(world, call.id)
+    if invoice["status"] != "draft" or subscription_of(invoice) is not None:
+        text = "You can only delete draft invoices that do not belong to a subscription."
+        raise invalid(text, code="invoice_not_editable")
+    for item in world.store["invoiceitem"].by("invoice", call.id):
+        world.store["invoiceitem"].remove(item["id"])
+        world.events.emit("invoiceitem.deleted", item)
+    world.store["invoice"].remove(call.id)
+    world.events.emit("invoice.deleted", invoice)
+    world.effect("invoice_deleted", invoice, -invoice["total"])
+    return {"id": call.id, "object": "invoice", "deleted": True}
+
+
+def send(world: World, call: Call) -> Doc:
+    """`POST /v1/invoices/{id}/send`: finalises a draft; the customer gets it (again)."""
+    invoice = _real(world, call.id)
+    if invoice["collection_method"] != "send_invoice":
+        text = "You can only manually send an invoice if its collection method is 'send_invoice'."
+        raise invalid(text)
+    if invoice["status"] == "draft":
+        settlement.finalize(world, invoice)
+        sending.send(world, invoice)
+        lifecycle.after_payment(world, invoice)
+    elif invoice["status"] == "open":
+        world.events.emit("invoice.sent", invoice)
+    else:
+        raise invalid(f"An invoice that is {invoice['status']} cannot be sent.", code="invoice_not_editable")
     return invoice
 
 
@@ -114,12 +190,16 @@ def pay(world: World, call: Call) -> Doc:
     invoice = _real(world, call.id)
     if invoice["status"] == "draft":
         settlement.finalize(world, invoice)
+        if invoice["status"] == "paid":
+            lifecycle.after_payment(world, invoice)
+            return invoice
     if invoice["status"] == "paid":
         raise invalid("Invoice is already paid", code="invoice_already_paid")
     if invoice["status"] != "open" and invoice["status"] != "uncollectible":
         raise invalid(
             f"Invoice has status {invoice['status']} and cannot be paid.", code="invoice_not_payable"
         )
+    settlement.refuse_while_processing(world, invoice)
     if call.params.get("paid_out_of_band"):
         return pay_off_stripe(world, invoice)
     given = call.params.get("payment_method") or call.params.get("source")
@@ -145,14 +225,25 @@ def collect_or_raise(world: World, invoice: Doc, method: Doc | None, authenticat
         raise action_required("invoice_payment_intent_requires_action", intent)
     if outcome == settlement.DECLINED:
         raise card_declined(intent["last_payment_error"]["decline_code"], intent)
+    debits.started(world, invoice)
     lifecycle.after_payment(world, invoice)
 
 
 def pay_off_stripe(world: World, invoice: Doc) -> Doc:
-    """`paid_out_of_band`: the money came another way; no charge is made."""
+    """`paid_out_of_band`: the money came another way; no charge is made.
+
+    `amount_paid` counts it, too (changelog 2025-03-31.basil); `amount_paid_off_stripe` says how much it was.
+    """
+    settlement.cancel_payment(world, invoice)
     before = snapshot(invoice)
+    world.facts.invoices[invoice["id"]].paid_off_stripe = invoice["amount_due"]
     invoice.update(
-        status="paid", attempted=True, amount_remaining=0, amount_paid_off_stripe=invoice["amount_due"]
+        status="paid",
+        attempted=True,
+        auto_advance=False,
+        amount_paid=invoice["amount_due"],
+        amount_remaining=0,
+        next_payment_attempt=None,
     )
     invoice["status_transitions"]["paid_at"] = world.now_for(invoice["customer"])
     world.events.updated("invoice.updated", invoice, before)
@@ -175,93 +266,8 @@ def mark_uncollectible(world: World, call: Call) -> Doc:
     """`POST /v1/invoices/{id}/mark_uncollectible`."""
     invoice = _real(world, call.id)
     settlement.give_up(world, invoice)
+    lifecycle.after_giving_up(world, invoice)
     return invoice
-
-
-def list_payments(world: World, call: Call) -> Doc:
-    """`GET /v1/invoice_payments`."""
-    wanted = call.params
-    narrow: dict[str, Any] = {"invoice": wanted["invoice"]} if "invoice" in wanted else {}
-    intent = (wanted.get("payment") or {}).get("payment_intent")
-    if intent:
-        narrow["payment_intent"] = intent
-    rows = (
-        p
-        for p in world.store["invoice_payment"].newest_first(narrow)
-        if wanted.get("status") in (None, p["status"])
-    )
-    return pages.page(rows, wanted, "/v1/invoice_payments")
-
-
-def retrieve_payment(world: World, call: Call) -> Doc:
-    """`GET /v1/invoice_payments/{id}`."""
-    return world.store.get("invoice_payment", call.id)
-
-
-def create_item(world: World, call: Call) -> Doc:
-    """`POST /v1/invoiceitems`: an amount, or a one-time price, for the customer's next invoice."""
-    given = call.params
-    customer = world.store.get("customer", given.get("customer") or "", "customer")
-    now = world.now_for(customer["id"])
-    item = templates.invoice_item(
-        world.ids.new("ii", 20), now, customer, given.get("currency") or customer["currency"] or "usd"
-    )
-    _price_item(world, item, given)
-    item["description"] = given.get("description")
-    item["discountable"] = given.get("discountable", True)
-    item["tax_rates"] = tax_rates(world, given.get("tax_rates"))
-    merge_metadata(item, given.get("metadata"))
-    if given.get("subscription"):
-        world.store.get("subscription", given["subscription"], "subscription", 400)
-        details = {"subscription": given["subscription"], "subscription_item": None}
-        item["parent"] = {"subscription_details": details, "type": "subscription_details"}
-    return invoicing.add_item(world, item)
-
-
-def _price_item(world: World, item: Doc, given: dict[str, Any]) -> None:
-    quantity = given.get("quantity", 1)
-    price_id = (given.get("pricing") or {}).get("price")
-    if price_id:
-        price = world.store.get("price", price_id, "pricing[price]", 400)
-        amount = (price["unit_amount"] or 0) * quantity
-        item["pricing"] = invoicing.pricing(price, price["unit_amount_decimal"])
-        item["currency"] = price["currency"]
-    elif given.get("amount") is not None:
-        amount = given["amount"]
-    else:
-        raise invalid("Must provide `amount` or `pricing`.", "amount", "parameter_missing")
-    item.update(amount=amount, net_amount=amount, quantity=quantity, quantity_decimal=str(quantity))
-
-
-def list_items(world: World, call: Call) -> Doc:
-    """`GET /v1/invoiceitems`; `pending=true` shows what waits, newest first."""
-    wanted = call.params
-    narrow: dict[str, Any] = {name: wanted[name] for name in ("customer", "invoice") if name in wanted}
-    rows = (
-        i
-        for i in world.store["invoiceitem"].newest_first(narrow)
-        if wanted.get("pending") in (None, i["invoice"] is None)
-        and wanted.get("customer") in (None, i["customer"])
-        and wanted.get("invoice") in (None, i["invoice"])
-        and pages.in_range(i["date"], wanted.get("created"))
-    )
-    return pages.page(rows, wanted, "/v1/invoiceitems")
-
-
-def retrieve_item(world: World, call: Call) -> Doc:
-    """`GET /v1/invoiceitems/{id}`."""
-    return world.store.get("invoiceitem", call.id)
-
-
-def delete_item(world: World, call: Call) -> Doc:
-    """`DELETE /v1/invoiceitems/{id}`: only while it waits."""
-    item = world.store.get("invoiceitem", call.id)
-    if item["invoice"] is not None:
-        raise ApiError(
-            400, "The invoice item is attached to an invoice and cannot be deleted.", param="invoiceitem"
-        )
-    invoicing.drop_item(world, item)
-    return {"id": call.id, "object": "invoiceitem", "deleted": True}
 
 
 HANDLERS = {
@@ -271,14 +277,10 @@ HANDLERS = {
     "invoice_list": find,
     "invoice_create": create,
     "invoice_update": update,
+    "invoice_delete": delete,
+    "invoice_send_invoice": send,
     "invoice_finalize_invoice": finalize,
     "invoice_pay": pay,
     "invoice_void_invoice": void,
     "invoice_mark_uncollectible": mark_uncollectible,
-    "invoice_payment_list": list_payments,
-    "invoice_payment_retrieve": retrieve_payment,
-    "invoice_item_create": create_item,
-    "invoice_item_list": list_items,
-    "invoice_item_retrieve": retrieve_item,
-    "invoice_item_delete": delete_item,
 }

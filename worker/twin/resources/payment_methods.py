@@ -1,13 +1,19 @@
-"""Payment methods: Stripe's test tokens become cards of a customer."""
+"""Payment methods: Stripe's test tokens become cards and bank accounts of a customer."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from worker.twin import pages
-from worker.twin.billing import cards
-from worker.twin.errors import invalid, missing
+from worker.twin.billing import cards, tokens
+from worker.twin.billing.fields import merge_metadata
+from worker.twin.errors import ApiError, invalid, missing
 from worker.twin.events import snapshot
 from worker.twin.store import Doc
+from worker.twin.templates.customer import ADDRESS
 from worker.twin.world import Call, World
+
+BANKS = ("us_bank_account", "sepa_debit")
 
 
 def usable(world: World, object_id: str, now: int, param: str) -> Doc:
@@ -46,15 +52,58 @@ def _newest_of(world: World, customer: Doc, token: str) -> str | None:
 
 
 def create(world: World, call: Call) -> Doc:
-    """`POST /v1/payment_methods` with a documented test number or `card[token]`."""
-    card = call.params.get("card") or {}
-    token = card.get("token") or "pm_card_" + cards.NUMBERS.get(card.get("number", ""), "visa")
-    if call.params.get("type") != "card":
-        raise invalid("The twin models cards only.", "type")
-    made = cards.mint(world, token.replace("tok_", "pm_card_"), world.clock.now())
-    for name in ("exp_month", "exp_year"):
-        made["card"][name] = card.get(name, made["card"][name])
+    """`POST /v1/payment_methods` with a documented test number, account or IBAN, or `card[token]`."""
+    given = call.params
+    kind = given.get("type")
+    if kind in BANKS:
+        account = (given.get(kind) or {}).get("account_number" if kind == "us_bank_account" else "iban", "")
+        bank = tokens.bank_of(account.replace(" ", ""))
+        if bank is None or bank[0] != kind:
+            raise invalid("The twin knows only the documented test accounts.", kind, "account_number_invalid")
+        made = cards.mint_bank(world, *bank, world.clock.now())
+    elif kind == "card":
+        made = _card(world, given.get("card") or {})
+    else:
+        raise invalid("The twin models cards and bank debits only.", "type")
+    _write(made, given)
     return made
+
+
+def _card(world: World, card: dict[str, Any]) -> Doc:
+    number = str(card.get("number", "4242424242424242")).replace(" ", "")
+    if number not in tokens.NUMBERS:
+        text = "Your card number is incorrect."
+        raise ApiError(402, text, kind="card_error", code="incorrect_number", param="card[number]")
+    token = card.get("token") or "pm_card_" + tokens.NUMBERS[number]
+    made = cards.mint(world, token.replace("tok_", "pm_card_"), world.clock.now())
+    _write(made, {"card": card})
+    return made
+
+
+def _write(method: Doc, given: dict[str, Any]) -> None:
+    for name in ("exp_month", "exp_year"):
+        if name in (given.get("card") or {}):
+            method["card"][name] = given["card"][name]
+    details = given.get("billing_details") or {}
+    for name, value in details.items():
+        old = method["billing_details"][name]
+        merged = {**old, **value} if isinstance(old, dict) and value else value
+        method["billing_details"][name] = merged or (dict(ADDRESS) if name == "address" else None)
+    if "allow_redisplay" in given:
+        method["allow_redisplay"] = given["allow_redisplay"]
+    merge_metadata(method, given.get("metadata"))
+
+
+def update(world: World, call: Call) -> Doc:
+    """`POST /v1/payment_methods/{id}`: expiry, billing details, metadata; only of an attached one."""
+    method = world.store.get("payment_method", call.id)
+    if method["customer"] is None:
+        text = "You must save this PaymentMethod to a customer before you can update it."
+        raise invalid(text, "payment_method")
+    before = snapshot(method)
+    _write(method, call.params)
+    world.events.updated("payment_method.updated", method, before)
+    return method
 
 
 def attach(world: World, call: Call) -> Doc:
@@ -62,8 +111,13 @@ def attach(world: World, call: Call) -> Doc:
     customer_id = call.params.get("customer")
     if customer_id is None:
         raise invalid("Missing required param: customer.", "customer", "parameter_missing")
-    customer = world.store.get("customer", customer_id, "customer")
+    customer = world.customer(customer_id)
     card = usable(world, call.id, world.now_for(customer_id), "payment_method")
+    if card["id"] in world.facts.detached:
+        raise invalid(
+            "The provided PaymentMethod was detached from a Customer, and cannot be used again.",
+            "payment_method",
+        )
     if card["customer"] not in (None, customer_id):
         raise invalid(
             "The payment method you provided has already been attached to a customer.", "payment_method"
@@ -83,6 +137,7 @@ def detach(world: World, call: Call) -> Doc:
     if customer["default_source"] == card["id"]:
         customer["default_source"] = None
     card["customer"] = None
+    world.facts.detached[card["id"]] = world.clock.now()
     world.store["payment_method"].refile(card, "customer", customer["id"])
     world.events.emit("payment_method.detached", card, {"customer": customer["id"]})
     world.events.updated("customer.updated", customer, before)
@@ -102,11 +157,14 @@ def find(world: World, call: Call) -> Doc:
     if customer_id:
         world.store.get("customer", customer_id, "customer")
     rows = world.store["payment_method"].newest_first({"customer": customer_id})
-    return pages.page((r for r in rows if r["id"].startswith("pm_")), call.params, url)
+    kind = call.params.get("type")
+    shown = (r for r in rows if r["id"].startswith("pm_") and kind in (None, r["type"]))
+    return pages.page(shown, call.params, url)
 
 
 HANDLERS = {
     "payment_method_create": create,
+    "payment_method_update": update,
     "payment_method_attach": attach,
     "payment_method_detach": detach,
     "payment_method_retrieve": retrieve,

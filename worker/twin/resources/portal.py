@@ -65,7 +65,7 @@ def _features(changes_plans: bool) -> dict[str, Any]:
             "mode": "at_period_end",
             "proration_behavior": "none",
         },
-        "subscription_pause": {"duration": None, "enabled": False},
+        "subscription_pause": {"duration": {"interval_options": [], "type": "indefinite"}, "enabled": False},
         "subscription_update": {
             "billing_cycle_anchor": "unchanged",
             "default_allowed_updates": ["price", "quantity"] if changes_plans else [],
@@ -94,10 +94,27 @@ def retrieve_account(world: World, call: Call) -> Doc:
         "email": "twin@example.com",
         "metadata": {},
         "payouts_enabled": True,
-        "settings": {"dashboard": {"display_name": "Twin", "timezone": "Etc/UTC"}},
+        "settings": _SETTINGS,
         "type": "standard",
     }
 
+
+_NAMES: dict[str, Any] = dict.fromkeys(
+    ("statement_descriptor", "statement_descriptor_kana", "statement_descriptor_kanji")
+)
+_PREFIXES: dict[str, Any] = dict.fromkeys(
+    (
+        "statement_descriptor_prefix",
+        "statement_descriptor_prefix_kana",
+        "statement_descriptor_prefix_kanji",
+    )
+)
+_SETTINGS: dict[str, Any] = {
+    "branding": dict.fromkeys(("icon", "logo", "primary_color", "secondary_color")),
+    "card_payments": _PREFIXES,
+    "dashboard": {"display_name": "Twin", "timezone": "Etc/UTC"},
+    "payments": _NAMES,
+}
 
 HANDLERS = {
     "billing_portal.session_create": create_session,

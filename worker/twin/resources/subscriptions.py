@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.twin import pages
-from worker.twin.billing import change, creation, lifecycle
+from worker.twin.billing import change, creation, lifecycle, pausing
 from worker.twin.errors import invalid
 from worker.twin.events import snapshot
 from worker.twin.store import Doc
@@ -57,8 +57,8 @@ def find(world: World, call: Call) -> Doc:
     """`GET /v1/subscriptions`; without `status` canceled ones are left out."""
     wanted = call.params
     narrow = {"customer": wanted["customer"]} if "customer" in wanted else {}
-    rows = (s for s in world.store["subscription"].newest_first(narrow) if _matches(s, wanted))
-    return pages.page(rows, wanted, "/v1/subscriptions")
+    found = world.store["subscription"].newest_first(narrow, wanted.get("starting_after"))
+    return pages.page((s for s in found if _matches(s, wanted)), wanted, "/v1/subscriptions")
 
 
 def _matches(subscription: Doc, wanted: dict[str, Any]) -> bool:
@@ -96,14 +96,34 @@ def _any_item(items: list[Doc], name: str, wanted: dict[str, Any]) -> bool:
 def migrate(world: World, call: Call) -> Doc:
     """`POST /v1/subscriptions/{id}/migrate`: classic to flexible, never back."""
     subscription = world.store.get("subscription", call.id)
+    if subscription["status"] in lifecycle.ENDED:
+        raise invalid("A subscription that has ended cannot be migrated.", "subscription")
     mode = call.params["billing_mode"]
     if mode["type"] != "flexible":
         raise invalid("A subscription can only be migrated to `flexible`.", "billing_mode[type]")
+    old = subscription["billing_mode"]["flexible"] or {"proration_discounts": "included"}
+    settings = {**old, **(mode.get("flexible") or {})}
+    if old["proration_discounts"] == "itemized" and settings != old:
+        text = "A subscription cannot be migrated from `itemized` to `included`."
+        raise invalid(text, "billing_mode[flexible][proration_discounts]")
     before = snapshot(subscription)
-    settings = {"proration_discounts": "included", **(mode.get("flexible") or {})}
     now = world.now_for(subscription["customer"])
     subscription["billing_mode"] = {"flexible": settings, "type": "flexible", "updated_at": now}
     world.events.updated("customer.subscription.updated", subscription, before)
+    return subscription
+
+
+def pause(world: World, call: Call) -> Doc:
+    """`POST /v1/subscriptions/{id}/pause`."""
+    subscription = world.store.get("subscription", call.id)
+    pausing.pause(world, subscription, call.params)
+    return subscription
+
+
+def resume(world: World, call: Call) -> Doc:
+    """`POST /v1/subscriptions/{id}/resume`."""
+    subscription = world.store.get("subscription", call.id)
+    pausing.resume(world, subscription, call.params)
     return subscription
 
 
@@ -165,6 +185,8 @@ HANDLERS = {
     "subscription_update": update,
     "subscription_cancel": cancel,
     "subscription_list": find,
+    "subscription_pause": pause,
+    "subscription_resume": resume,
     "subscription_migrate": migrate,
     "subscription_delete_discount": delete_discount,
     "subscription_item_create": create_item,

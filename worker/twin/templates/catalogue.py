@@ -1,4 +1,4 @@
-"""Products, prices (and the plan that each price still drags along), coupons, discounts, tax rates."""
+"""Products, prices (and the plan that each price drags along), coupons, codes, discounts, tax rates."""
 
 from __future__ import annotations
 
@@ -102,6 +102,30 @@ def coupon(object_id: str, created: int) -> Doc:
         "redeem_by": None,
         "times_redeemed": 0,
         "valid": True,
+    }
+
+
+def promotion_code(object_id: str, created: int, code: str, coupon_id: str) -> Doc:
+    """An active code that anybody may redeem (the coupon is at `promotion.coupon`)."""
+    return {
+        "id": object_id,
+        "object": "promotion_code",
+        "active": True,
+        "code": code,
+        "created": created,
+        "customer": None,
+        "customer_account": None,
+        "expires_at": None,
+        "livemode": False,
+        "max_redemptions": None,
+        "metadata": {},
+        "promotion": {"coupon": coupon_id, "type": "coupon"},
+        "restrictions": {
+            "first_time_transaction": False,
+            "minimum_amount": None,
+            "minimum_amount_currency": None,
+        },
+        "times_redeemed": 0,
     }
 
 

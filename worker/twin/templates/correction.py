@@ -49,6 +49,8 @@ CREDIT_NOTE = frozen(
 
 def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: str | None) -> Doc:
     """Money given back on a charge."""
+    kind = charge_doc["payment_method_details"]["type"]
+    where: dict[str, Any] = {"card": {"type": "refund"}} if kind == "card" else {kind: {}}
     return {
         "id": object_id,
         "object": "refund",
@@ -59,9 +61,8 @@ def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: s
         "currency": charge_doc["currency"],
         "customer": charge_doc["customer"],
         "description": None,
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
+        "destination_details": {**where, "type": kind},
         "metadata": {},
-        "next_action": None,
         "payment_intent": charge_doc["payment_intent"],
         "payment_method": charge_doc["payment_method"],
         "reason": reason,
@@ -72,12 +73,9 @@ def refund(object_id: str, created: int, charge_doc: Doc, amount: int, reason: s
     }
 
 
-def credit_note(object_id: str, created: int, invoice: Doc, amount: int, number: str) -> Doc:
-    """A correction of a finalised invoice by `amount` minor units."""
-    sums: dict[str, Any] = dict.fromkeys(
-        ("amount", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), amount
-    )
-    return fresh(
+def credit_note(object_id: str, created: int, invoice: Doc, number: str) -> Doc:
+    """A correction of a finalised invoice, before its amounts are known."""
+    made = fresh(
         CREDIT_NOTE,
         id=object_id,
         created=created,
@@ -87,8 +85,42 @@ def credit_note(object_id: str, created: int, invoice: Doc, amount: int, number:
         invoice=invoice["id"],
         number=number,
         pdf=f"{invoice['invoice_pdf']}/{object_id}",
-        **sums,
     )
+    made["lines"]["url"] = f"/v1/credit_notes/{object_id}/lines"
+    return made
+
+
+def set_sums(note: Doc, subtotal: int, total_excluding_tax: int, total: int) -> None:
+    """Write the sums of a note, in minor units, all positive."""
+    note.update(
+        amount=total,
+        subtotal=subtotal,
+        subtotal_excluding_tax=subtotal,
+        total=total,
+        total_excluding_tax=total_excluding_tax,
+    )
+
+
+def credit_note_line(object_id: str, kind: str, amount: int) -> Doc:
+    """One line of a credit note, of `amount` minor units before discounts and tax."""
+    return {
+        "id": object_id,
+        "object": "credit_note_line_item",
+        "amount": amount,
+        "description": None,
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "invoice_line_item": None,
+        "livemode": False,
+        "metadata": {},
+        "pretax_credit_amounts": [],
+        "quantity": None,
+        "tax_rates": [],
+        "taxes": [],
+        "type": kind,
+        "unit_amount": None,
+        "unit_amount_decimal": None,
+    }
 
 
 def dispute(object_id: str, created: int, charge_doc: Doc, reason: str) -> Doc:
@@ -102,8 +134,15 @@ def dispute(object_id: str, created: int, charge_doc: Doc, reason: str) -> Doc:
         "created": created,
         "currency": charge_doc["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {},
-        "evidence_details": {"due_by": created + 7 * 86400, "has_evidence": False, "past_due": False},
+        "evidence": {"enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": created + 7 * 86400,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
         "is_charge_refundable": False,
         "livemode": False,
         "metadata": {},

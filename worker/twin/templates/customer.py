@@ -14,7 +14,6 @@ def customer(object_id: str, created: int, prefix: str) -> Doc:
         "object": "customer",
         "address": None,
         "balance": 0,
-        "business_name": None,
         "created": created,
         "currency": None,
         "customer_account": None,
@@ -23,7 +22,6 @@ def customer(object_id: str, created: int, prefix: str) -> Doc:
         "description": None,
         "discount": None,
         "email": None,
-        "individual_name": None,
         "invoice_prefix": prefix,
         "invoice_settings": {
             "custom_fields": None,
@@ -64,6 +62,35 @@ def balance_transaction(
         "metadata": {},
         "type": kind,
     }
+
+
+def bank_account(object_id: str, created: int, kind: str, account: str, fingerprint: str) -> Doc:
+    """A verified bank account (`us_bank_account` or `sepa_debit`) that is not attached to anyone yet."""
+    made = payment_method(object_id, created, "", "", fingerprint)
+    del made["card"]
+    made["type"] = kind
+    if kind == "sepa_debit":
+        made[kind] = {
+            "bank_code": account[4:12],
+            "branch_code": "",
+            "country": account[:2],
+            "fingerprint": fingerprint,
+            "generated_from": {"charge": None, "setup_attempt": None},
+            "last4": account[-4:],
+        }
+        return made
+    made[kind] = {
+        "account_holder_type": "company",
+        "account_type": "checking",
+        "bank_name": "STRIPE TEST BANK",
+        "financial_connections_account": None,
+        "fingerprint": fingerprint,
+        "last4": account[-4:],
+        "networks": {"preferred": "ach", "supported": ["ach"]},
+        "routing_number": "110000000",
+        "status_details": {},
+    }
+    return made
 
 
 def payment_method(object_id: str, created: int, brand: str, last4: str, fingerprint: str) -> Doc:

@@ -8,6 +8,10 @@ from worker.twin.store import Doc
 from worker.twin.templates import fresh, frozen
 from worker.twin.templates.customer import ADDRESS
 
+BANK_DETAILS = {
+    "account_holder_type", "account_type", "bank_code", "bank_name", "branch_code", "country", "fingerprint",
+    "last4", "routing_number",
+}  # fmt: skip
 PAYMENT_INTENT = frozen(
     {
         "id": None,
@@ -154,12 +158,27 @@ def outcome(reason: str | None) -> dict[str, Any]:
     }
 
 
+def _details(method: Doc) -> dict[str, Any]:
+    kind, own = method["type"], method[method["type"]]
+    if kind != "card":
+        return {kind: {n: v for n, v in own.items() if n in BANK_DETAILS}, "type": kind}
+    names = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    card = {name: own[name] for name in names}
+    return {"card": {**card, "network": own["brand"], "three_d_secure": None, "wallet": None}, "type": kind}
+
+
+def waiting_charge(object_id: str, created: int, intent: Doc, method: Doc) -> Doc:
+    """A bank debit on its way: nothing is captured until the bank says so."""
+    made = charge(object_id, created, intent, method, None, None)
+    made.update(amount_captured=0, captured=False, paid=False, status="pending")
+    return made
+
+
 def charge(
     object_id: str, created: int, intent: Doc, method: Doc, reason: str | None, failure: str | None
 ) -> Doc:
     """One attempt to take the money; failed if `reason` is a decline code."""
     done = reason is None
-    card = method["card"]
     return fresh(
         CHARGE,
         id=object_id,
@@ -183,20 +202,6 @@ def charge(
         paid=done,
         payment_intent=intent["id"],
         payment_method=method["id"],
-        payment_method_details={
-            "card": {
-                "brand": card["brand"],
-                "country": card["country"],
-                "exp_month": card["exp_month"],
-                "exp_year": card["exp_year"],
-                "fingerprint": card["fingerprint"],
-                "funding": card["funding"],
-                "last4": card["last4"],
-                "network": card["brand"],
-                "three_d_secure": None,
-                "wallet": None,
-            },
-            "type": "card",
-        },
+        payment_method_details=_details(method),
         status="succeeded" if done else "failed",
     )

@@ -53,7 +53,6 @@ SUBSCRIPTION = frozen(
         "pending_invoice_item_interval": None,
         "pending_setup_intent": None,
         "pending_update": None,
-        "presentment_details": None,
         "schedule": None,
         "start_date": None,
         "status": "active",
@@ -62,7 +61,7 @@ SUBSCRIPTION = frozen(
         "transfer_data": None,
         "trial_end": None,
         "trial_settings": {
-            "end_behavior": {"billing_cycle_anchor": "unchanged", "missing_payment_method": "create_invoice"}
+            "end_behavior": {"billing_cycle_anchor": "now", "missing_payment_method": "create_invoice"}
         },
         "trial_start": None,
     }
@@ -156,28 +155,27 @@ def pending_update(expires_at: int, items: list[Doc], metadata: dict[str, str] |
     }
 
 
-def schedule(object_id: str, created: int, subscription_doc: Doc) -> Doc:
-    """An active schedule without phases over an existing subscription."""
+def schedule(object_id: str, created: int, customer: Doc, billing_mode: dict[str, Any]) -> Doc:
+    """An active schedule without phases and without a subscription."""
     return fresh(
         SCHEDULE,
         id=object_id,
-        billing_mode=subscription_doc["billing_mode"],
+        billing_mode=billing_mode,
         created=created,
-        customer=subscription_doc["customer"],
+        customer=customer["id"],
         default_settings={
             "application_fee_percent": None,
             "automatic_tax": dict(AUTOMATIC_TAX),
             "billing_cycle_anchor": "automatic",
             "billing_thresholds": None,
-            "collection_method": subscription_doc["collection_method"],
-            "default_payment_method": subscription_doc["default_payment_method"],
+            "collection_method": "charge_automatically",
+            "default_payment_method": None,
             "description": None,
             "invoice_settings": {"account_tax_ids": None, "days_until_due": None, "issuer": {"type": "self"}},
             "on_behalf_of": None,
             "transfer_data": None,
         },
-        subscription=subscription_doc["id"],
-        test_clock=subscription_doc["test_clock"],
+        test_clock=customer["test_clock"],
     )
 
 
@@ -203,6 +201,7 @@ def phase(start: int, end: int, currency: str, items: list[Doc]) -> Doc:
         "proration_behavior": "create_prorations",
         "start_date": start,
         "transfer_data": None,
+        "trial": None,
         "trial_end": None,
     }
 
@@ -217,4 +216,29 @@ def phase_item(price_id: str, quantity: int) -> Doc:
         "price": price_id,
         "quantity": quantity,
         "tax_rates": [],
+    }
+
+
+def phase_invoice_item(price_id: str, quantity: int) -> Doc:
+    """A one-time item that entering a phase adds to the next invoice."""
+    return {
+        "discountable": None,
+        "discounts": [],
+        "metadata": {},
+        "period": {"end": {"type": "min_item_period_end"}, "start": {"type": "max_item_period_start"}},
+        "price": price_id,
+        "quantity": quantity,
+        "tax_rates": [],
+    }
+
+
+def phase_invoice_settings() -> Doc:
+    """How a phase's invoices look, with nothing said."""
+    return {
+        "account_tax_ids": None,
+        "custom_fields": None,
+        "days_until_due": None,
+        "description": None,
+        "footer": None,
+        "issuer": None,
     }
