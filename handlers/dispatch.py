@@ -10,14 +10,25 @@ from typing import Any, Final
 import msgspec
 
 from handlers.envelope import JUNK, THIN
-from handlers.events import customers, invoices, prices, products, subscriptions
+from handlers.events import (
+    charges,
+    corrections,
+    customers,
+    invoice_payments,
+    invoices,
+    payment_intents,
+    prices,
+    products,
+    schedules,
+    subscriptions,
+)
 from handlers.inbox import Claimed
 from sync.mirror_rows import Kind
 from sync.observation import Observation
 from sync.stripe_objects import Event
 
-# One family's view of one event of a type that it lists.
-Family = Callable[[Event], Observation]
+# One family's view of one event of a type that it lists; None: it touches nothing that is mirrored.
+Family = Callable[[Event], Observation | None]
 
 _FAMILIES: Final[tuple[tuple[frozenset[str], Kind, Family], ...]] = (
     (customers.TYPES, Kind.CUSTOMER, customers.observe),
@@ -25,6 +36,11 @@ _FAMILIES: Final[tuple[tuple[frozenset[str], Kind, Family], ...]] = (
     (invoices.TYPES, Kind.INVOICE, invoices.observe),
     (prices.TYPES, Kind.PRICE, prices.observe),
     (products.TYPES, Kind.PRODUCT, products.observe),
+    (charges.TYPES, Kind.CHARGE, charges.observe),
+    (corrections.TYPES, Kind.CHARGE, corrections.observe),
+    (payment_intents.TYPES, Kind.PAYMENT_INTENT, payment_intents.observe),
+    (invoice_payments.TYPES, Kind.INVOICE_PAYMENT, invoice_payments.observe),
+    (schedules.TYPES, Kind.SCHEDULE, schedules.observe),
 )
 HANDLED: Final[Mapping[str, tuple[Kind, Family]]] = MappingProxyType(
     {name: (kind, family) for names, kind, family in _FAMILIES for name in names}
@@ -75,9 +91,9 @@ class Dispatcher:
         if listed is None:
             return _thin_hint(row) or Ignored("unlisted type")
         kind, family = listed
-        if row.api_version != self.api_version:
+        if row.api_version != self.api_version and row.type not in corrections.TYPES:
             return _hint(row, kind, row.body)
-        return family(_EVENT.decode(row.body))
+        return family(_EVENT.decode(row.body)) or Ignored("touches nothing that is mirrored")
 
 
 def _hint(row: Claimed, kind: Kind, body: bytes) -> Observation | Ignored:

@@ -68,6 +68,7 @@ STATUS: Final[Mapping[Code | DoorCode, int]] = {
     Code.RENEWAL_UNPAID: 409,
     Code.RENEWAL_NEAR: 409,
     Code.RENEWAL_MISSED: 409,
+    Code.RENEWAL_AT_RISK: 409,
     Code.REQUEST_OPEN: 409,
     Code.REQUEST_CLOSED: 409,
     Code.SUBSCRIPTION_CANCELED: 409,
@@ -78,6 +79,7 @@ STATUS: Final[Mapping[Code | DoorCode, int]] = {
     Code.SUBSCRIPTION_TRIALING: 409,
     Code.SCHEDULE_ATTACHED: 409,
     Code.PENDING_UPDATE_ATTACHED: 409,
+    Code.BILLING_MODE_CLASSIC: 409,
     Code.ITEMS_CONFLICT: 409,
     Code.CHANGE_IN_PROGRESS: 409,
     Code.QUOTE_EXPIRED: 409,
@@ -113,6 +115,7 @@ STATUS: Final[Mapping[Code | DoorCode, int]] = {
 RETRY_AFTER_SECONDS: Final[Mapping[Code | DoorCode, int]] = {
     Code.IDEMPOTENCY_IN_PROGRESS: 1,
     Code.CHANGE_IN_PROGRESS: 5,
+    Code.WRITES_STOPPED: 60,
     Code.RATE_LIMITED: 1,
     Code.CHANGE_LIMIT_REACHED: 3600,
     Code.STRIPE_UNAVAILABLE: 5,
@@ -154,8 +157,9 @@ class ProblemDocument:
     def all_headers(self) -> dict[str, str]:
         """Return the problem's own headers, with `Retry-After` and `WWW-Authenticate` where they belong."""
         headers = dict(self.headers)
-        if self.retryable and self.code in RETRY_AFTER_SECONDS:
-            headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS[self.code]))
+        seconds = self.extra.get("retry_after_seconds", RETRY_AFTER_SECONDS.get(self.code))
+        if self.retryable and seconds is not None:
+            headers.setdefault("Retry-After", str(seconds))
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="prorata"'
         return headers

@@ -31,7 +31,8 @@ STRIPE: Final = (C.STRIPE_UNAVAILABLE, C.STRIPE_REFUSED, C.RATE_LIMITED)
 STATE: Final = (
     C.PAYMENT_METHOD_MISSING, C.TAX_LOCATION_REQUIRED, C.RENEWAL_UNPAID, C.SUBSCRIPTION_CANCELED,
     C.SUBSCRIPTION_CANCELING, C.SUBSCRIPTION_INCOMPLETE, C.SUBSCRIPTION_PAST_DUE, C.SUBSCRIPTION_PAUSED,
-    C.SUBSCRIPTION_TRIALING, C.SCHEDULE_ATTACHED, C.PENDING_UPDATE_ATTACHED, C.ITEMS_CONFLICT,
+    C.SUBSCRIPTION_TRIALING, C.SCHEDULE_ATTACHED, C.PENDING_UPDATE_ATTACHED, C.BILLING_MODE_CLASSIC,
+    C.ITEMS_CONFLICT,
     C.TOO_MANY_ITEMS, C.WRITES_STOPPED, C.CHANGE_LIMIT_REACHED, C.PRICE_CHANGED, C.SUBSCRIPTION_EXISTS,
     C.PENDING_ITEMS_WAITING, C.RENEWAL_NEAR,
 )  # fmt: skip
@@ -55,7 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/v1/accounts", accounts.create, "Create an account, or take over a customer of Stripe",
           {200: views.Account}, AUTOMATION,
           (C.ACCOUNT_EXISTS, C.SUBSCRIPTION_EXISTS, C.CURRENCY_MISMATCH, C.NOT_FOUND, C.PAYMENT_DECLINED,
-           C.OUTCOME_UNKNOWN, *STRIPE), OPTIONAL),
+           C.OUTCOME_UNKNOWN, C.WRITES_STOPPED, *STRIPE), OPTIONAL),
     Route("GET", ACCOUNT, accounts.show, "Show an account: terms, use, next invoice, open changes, findings",
           {200: views.Account}, EVERYBODY, UNKNOWN),
     Route("PUT", f"{ACCOUNT}/primary-admin", accounts.set_primary_admin, "Name the primary admin",
@@ -64,6 +65,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: views.Account}, AUTOMATION, (*UNKNOWN, C.QUANTITY_OUT_OF_RANGE)),
     Route("GET", f"{ACCOUNT}/invoices", accounts.list_invoices, "List an account's invoices",
           {200: views.Page[views.Invoice]}, EVERYBODY, UNKNOWN),
+    Route("POST", f"{ACCOUNT}/payment-method-link", accounts.link_payment_method,
+          "Link to Stripe's page for the payment method", {200: views.Link}, AUTOMATION,
+          (*UNKNOWN, *ACTOR, *STRIPE), OPTIONAL),
     Route("POST", f"{ACCOUNT}/estimates", estimates.create, "Estimate a change at once, without Stripe",
           {200: views.Estimate}, QUOTERS, (*UNKNOWN, *TERMS, *RULES, C.CURRENCY_MISMATCH)),
     Route("POST", f"{ACCOUNT}/quotes", quotes.create, "Quote a change: what it charges, to the cent",

@@ -132,6 +132,13 @@ class ActorBody(Sent):
     actor: UserId
 
 
+class PaymentMethodLinkBody(Sent):
+    """In whose name, and where Stripe's page leads back to."""
+
+    actor: UserId
+    return_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)] | None = None
+
+
 Timing = Literal["now", "renewal"]
 Prose = Annotated[str, Field(min_length=1, max_length=2000)]
 

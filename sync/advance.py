@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from sync import apply, settle
+from sync import apply, hold, settle
 from sync.billing import Billing
 from sync.errors import Conflict
-from sync.gateway import StripeCallFailed
+from sync.gateway import StripeCallFailed, Verdict
 from sync.renewal.finish import finish
 from sync.renewal.place import place
 from sync.renewal.watch import watch
@@ -71,9 +71,20 @@ async def _run(work: Work) -> float | None:
         return wait
     except LeaseLost:
         return None
+    except hold.Held as why:
+        return await _hold(work, why)
     except StripeCallFailed as error:
         log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.failure.message)
+        if error.failure.verdict is Verdict.LIMITED:
+            return apply.LIMITED_SECONDS
     except Conflict as error:
-        # Parked meanwhile: it waits for staff, and expires if they take too long.
+        # Parked at this very moment: the next look waits for staff.
         log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.code)
     return backoff_seconds(work.leg.attempts)
+
+
+async def _hold(work: Work, why: hold.Held) -> float | None:
+    try:
+        return await hold.wait(work, why)
+    except LeaseLost:
+        return None

@@ -12,7 +12,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from sync import clock, evidence, failpoints, pricing, promise
+from sync import clock, evidence, failpoints, hold, pricing, promise
 from sync.changes import call_key
 from sync.conclude import PAYMENT_POLL_SECONDS, conclude, end, let_go, refuse
 from sync.errors import Code
@@ -25,7 +25,7 @@ from sync.store import catalog_prices
 from sync.store.calls import CallRow
 from sync.store.db import transaction
 from sync.stripe_objects import Invoice, Subscription
-from sync.telemetry import STRIPE_UNKNOWN_OUTCOMES, LogEvent
+from sync.telemetry import CHANGE_LIMIT, STRIPE_UNKNOWN_OUTCOMES, LogEvent
 from sync.void import void
 from sync.work import Work, backoff_seconds
 
@@ -40,7 +40,10 @@ SEND_AGAIN_SECONDS_MOST = 15.0
 # How long after its end an invoice may still be open before we void it ourselves.
 PAYMENT_GRACE = timedelta(minutes=5)
 
-_NO_MEANS_NO = (Verdict.DECLINED, Verdict.REFUSED, Verdict.MISSING, Verdict.LIMITED)
+# Stripe's limit of a subscription is counted over a minute, an hour and a day: nothing is won by spinning.
+LIMITED_SECONDS = 240.0
+
+_NO_MEANS_NO = (Verdict.DECLINED, Verdict.REFUSED, Verdict.MISSING)
 _NOT_EXECUTED = (Verdict.REPEAT, Verdict.DENIED)
 
 
@@ -52,7 +55,8 @@ async def carry(work: Work) -> float:
     if call.sends:
         return await read_back(work, call)
     if clock.wall() >= work.leg.apply_deadline_at:
-        return await end(work, LegState.EXPIRED, Code.QUOTE_EXPIRED, "It was not applied in time.")
+        return await _expire(work)
+    await hold.check(work)
     if (reason := await promise.broken(work.billing, work.account, work.quote)) is not None:
         return await end(work, LegState.FAILED, Code.QUOTE_STALE, f"{reason}.")
     return await send(work, call.call)
@@ -62,7 +66,8 @@ async def send(work: Work, call: StoredCall) -> float:
     """Commit that it is about to leave, send it, and conclude from the answer."""
     async with transaction(work.billing.pool) as conn:
         await call_store.mark_sent(conn, call.key)
-        await work.move(conn, LegState.APPLYING, "send", {"key": call.key}, clean_read_at=None)
+        note = {"key": call.key}
+        await work.move(conn, LegState.APPLYING, "send", note, clean_read_at=None, reason=None, detail=None)
         failpoints.reach(Failpoint.SEND_BEFORE_COMMIT)
     failpoints.reach(Failpoint.SEND_BEFORE_CALL)
     try:
@@ -104,6 +109,8 @@ async def _without_answer(work: Work, call: StoredCall, failure: Failure) -> flo
     """A definite no ends the change; what was not executed is tried again; the rest is read back."""
     if failure.verdict in _NO_MEANS_NO:
         return await refuse(work, call, failure)
+    if failure.verdict is Verdict.LIMITED:
+        return await _park_job(work, call, failure)
     if failure.verdict in _NOT_EXECUTED:
         async with transaction(work.billing.pool) as conn:
             await call_store.mark_not_executed(conn, call.key)
@@ -111,6 +118,36 @@ async def _without_answer(work: Work, call: StoredCall, failure: Failure) -> flo
     else:
         await _note_unknown(work, failure.message)
     return min(backoff_seconds(work.leg.attempts), SEND_AGAIN_SECONDS_MOST)
+
+
+async def _park_job(work: Work, call: StoredCall, failure: Failure) -> float:
+    """The subscription has had its share at Stripe, although our fuse let it pass: leave it for minutes.
+
+    Nothing was executed, so the same key may go out again; the deadline ends what never finds a gap.
+    """
+    CHANGE_LIMIT.labels(by="stripe").inc()
+    log.error(LogEvent.CHANGE_LIMITED, change_id=work.change_id, account_id=work.account.id)
+    async with transaction(work.billing.pool) as conn:
+        await call_store.mark_not_executed(conn, call.key)
+        await work.move(
+            conn,
+            LegState.APPLYING,
+            "postpone",
+            {"why": failure.message, "request_id": failure.request_id},
+            reason=Code.CHANGE_LIMIT_REACHED,
+            detail="Stripe takes no more changes of this subscription for a while. Nothing was charged so "
+            "far; it is tried again in some minutes.",
+        )
+    left = (work.leg.apply_deadline_at - clock.wall()).total_seconds()
+    return min(LIMITED_SECONDS, max(1.0, left))
+
+
+async def _expire(work: Work) -> float:
+    """Its time is over, and nothing was sent; what it waited for to the end is why."""
+    if work.leg.reason in hold.REASONS:
+        why = "It had to wait until its time was over."
+        return await end(work, LegState.EXPIRED, Code(work.leg.reason), why)
+    return await end(work, LegState.EXPIRED, Code.QUOTE_EXPIRED, "It was not applied in time.")
 
 
 async def _note_unknown(work: Work, why: str) -> None:
@@ -136,8 +173,10 @@ async def _no_trace(work: Work, call: CallRow) -> float:
     now = clock.wall()
     fresh = call.first_sent_at is not None and now - call.first_sent_at < KEY_LIFE
     in_time = now < work.leg.apply_deadline_at and fresh
-    if in_time and await promise.broken(work.billing, work.account, work.quote) is None:
-        return await send(work, call.call)
+    if in_time:
+        await hold.check(work)
+        if await promise.broken(work.billing, work.account, work.quote) is None:
+            return await send(work, call.call)
     if work.leg.clean_read_at is None:
         async with transaction(work.billing.pool) as conn:
             await work.move(conn, LegState.APPLYING, "read_back", {"found": "nothing"}, clean_read_at=now)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sync import clock, gates, ids, requests
 from sync.billing import Billing
 from sync.errors import Code, Problem
+from sync.offers import Offer, offer_staying
 from sync.rules.differences import Dimension, Direction
 from sync.rules.policy_rule import Decision
 from sync.rules.terms import Terms
@@ -17,13 +18,16 @@ from sync.stripe_objects import Subscription
 from sync.wishes import Wish
 
 
-def row(
+async def row(
     billing: Billing, account: AccountRow, actor_id: str, wish: Wish, current: Terms | None, state: State
 ) -> QuoteRow:
     """The quote of a cancellation (`wish.cancel` true) or of its undoing: no line, and no next invoice."""
     refusals = [*_by_policy(billing, wish, current), *_by_state(wish, state)]
     subscription, now = state.subscription, clock.wall()
     is_possible = not refusals and subscription is not None and current is not None
+    offer = None
+    if is_possible and subscription is not None and not wish.cancel:
+        offer = await offer_staying(billing, state, subscription)
     terms = current.to_json() if current else None
     return QuoteRow(
         id=ids.new_id("quo"),
@@ -48,9 +52,9 @@ def row(
         total_minor=0 if is_possible else None,
         starting_balance_minor=state.customer.balance if is_possible else None,
         lines=[],
-        from_now_on_minor=None,
-        from_now_on_interval=None,
-        next_invoice=_next(billing, account, wish, subscription, current) if subscription else None,
+        from_now_on_minor=offer.from_now_on_minor if offer else None,
+        from_now_on_interval=current.interval.value if offer and current else None,
+        next_invoice=_next(wish, subscription, offer),
         estimate_difference_minor=None,
         fingerprint=state.fingerprint(),
         expires_at=now + timedelta(seconds=billing.quote_ttl_seconds),
@@ -58,13 +62,13 @@ def row(
     )
 
 
-def _next(
-    billing: Billing, account: AccountRow, wish: Wish, subscription: Subscription, current: Terms | None
-) -> dict[str, object]:
-    ends = bool(wish.cancel)
-    minor = 0 if ends or current is None else billing.catalog.recurring_minor(current, account.currency)
-    why = "subscription_ends" if ends else "renewal"
-    return {"amount_minor": minor, "on_unix": subscription.period_end, "why": why}
+def _next(wish: Wish, subscription: Subscription | None, offer: Offer | None) -> dict[str, object] | None:
+    """The last invoice was the last one; taking the end back is priced by Stripe, like any change."""
+    if offer is not None:
+        return offer.next_invoice
+    if not wish.cancel or subscription is None:
+        return None
+    return {"amount_minor": 0, "on_unix": subscription.period_end, "why": "subscription_ends"}
 
 
 def _by_policy(billing: Billing, wish: Wish, current: Terms | None) -> list[Problem]:
@@ -102,6 +106,7 @@ _BLOCKING = frozenset(
         Code.SUBSCRIPTION_INCOMPLETE,
         Code.SCHEDULE_ATTACHED,
         Code.CHANGE_IN_PROGRESS,
+        Code.PENDING_UPDATE_ATTACHED,
         Code.RENEWAL_NEAR,
     }
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from sync import switch
 from sync.billing import Billing
 from sync.errors import Refused
 from sync.gateway import StoredCall, StripeCallFailed, Verdict
@@ -103,8 +104,10 @@ async def _newest_versions(billing: Billing, slots: Sequence[Slot]) -> dict[Slot
 async def push(billing: Billing, plan: PushPlan, progress: Progress = lambda done, total: None) -> int:
     """Create what is missing and mark what is sold now; returns how many prices were created.
 
-    Can be repeated after any interruption: the keys are derived from the bodies. Raises StripeTrouble.
+    Can be repeated after any interruption: the keys are derived from the bodies. Raises StripeTrouble, and
+    Refused (writes_stopped).
     """
+    await switch.require_go(billing.pool)
     total = len(plan.products) + len(plan.prices)
     await _send_all(billing, [_product_call(body) for body in plan.products], progress, 0, total)
     calls = [_price_call(body) for body in plan.prices]

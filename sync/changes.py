@@ -7,14 +7,14 @@ it to Stripe. Everything here can be repeated: the same quote confirmed twice is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import structlog
 
-from sync import change_views, clock, failpoints, ids, promise, quotes, requests
+from sync import change_views, clock, failpoints, fuse, ids, promise, quotes, requests, switch
 from sync.billing import Billing
 from sync.contract import quote_json
 from sync.errors import BadInput, Code, Conflict, NotFound, Refused
@@ -29,12 +29,15 @@ from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import change_requests as request_store
 from sync.store import changes as store
+from sync.store import nudges
+from sync.store import promises as promise_store
 from sync.store.accounts import AccountRow
 from sync.store.changes import ChangeRow, LegRow
 from sync.store.db import Connection, transaction
 from sync.store.jobs import Job, enqueue
 from sync.store.quotes import QuoteRow
 from sync.telemetry import LogEvent
+from sync.usage import require_room
 from sync.wishes import Wish
 
 log = structlog.get_logger()
@@ -51,9 +54,9 @@ def call_key(change_id: str, step: str, attempt: int = 1) -> str:
 async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_seconds: float) -> dict[str, Any]:
     """Turn a quote into a change, and wait a little for its outcome; returns the change of the contract.
 
-    Raises Refused (not_billing_admin, the quote's own refusals), Conflict (quote_expired, quote_stale with
-    `new_quote` in extra, change_in_progress, account_parked), NotFound and StripeTrouble. On any of them
-    nothing was written and nothing was charged.
+    Raises Refused (not_billing_admin, writes_stopped, change_limit_reached, the quote's own refusals),
+    Conflict (quote_expired, quote_stale with `new_quote` in extra, change_in_progress, account_parked),
+    NotFound and StripeTrouble. On any of them nothing was written and nothing was charged.
     """
     quote = await quotes.require(billing, quote_id)
     account = await quotes.require_account(billing, quote.account_id)
@@ -65,21 +68,26 @@ async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_second
     return await change_views.get(billing, change_id, wait_seconds=wait_seconds, until_applied=True)
 
 
-async def carry_out(billing: Billing, quote: QuoteRow, decided_by: str) -> str:
+TakeUp = Callable[[Connection, str], Awaitable[None]]
+"""Called inside confirm's transaction with the new change's id, for the request that the quote answers."""
+
+
+async def carry_out(billing: Billing, quote: QuoteRow, decided_by: str, take_up: TakeUp) -> str:
     """Confirm a quote that costs nothing now, in the name of support who approved it; returns the change.
 
     Raises as `confirm` does, and Refused where it does cost something: then only the admin may say yes.
     """
     account = await quotes.require_account(billing, quote.account_id)
-    if quote.due_today_minor:
+    if quotes.costs_now(quote):
         raise Refused(Code.NOT_BILLING_ADMIN, "It costs something now: the primary admin has to confirm it.")
     await _check(billing, account, quote)
-    return await _commit(billing, quote, decided_by)
+    return await _commit(billing, quote, decided_by, take_up)
 
 
 async def _check(billing: Billing, account: AccountRow, quote: QuoteRow) -> None:
     """The promise must still hold to the cent; otherwise the new amounts go on offer."""
     require_running(account)
+    await switch.require_go(billing.pool, account.id)
     if quote.refusals:
         first = quote.refusals[0]
         raise Refused(first["code"], first["detail"])
@@ -103,20 +111,25 @@ async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: C
     )
 
 
-async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
+async def _commit(billing: Billing, quote: QuoteRow, actor_id: str, approve: TakeUp | None = None) -> str:
     """Intent, key, body and job in one transaction. The unique indexes decide who was first."""
     change = ChangeRow(ids.new_id("chg"), quote.id, quote.account_id, actor_id, clock.wall())
     try:
         async with transaction(billing.pool) as conn:
             account = await account_store.lock(conn, quote.account_id)
             if account is not None:
-                # The last look at who may buy, on the row that nobody can change meanwhile.
+                # The last look at who may buy, and at what is in use, on a row that nobody can change.
                 require_running(account)
-                if not (quote.approved and quote.due_today_minor == 0):
+                require_room(billing, account, quote)
+                if approve is None:
                     require_admin(account, actor_id)
+            await switch.require_go(conn, quote.account_id)
             await _check_promise(conn, quote)
+            await fuse.require(conn, quote)
             await _insert(billing, conn, change, quote)
-            if quote.request_id is not None:
+            if approve is not None:
+                await approve(conn, change.id)
+            elif quote.request_id is not None:
                 await _take_up(conn, quote.request_id, change.id)
             failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
     except asyncpg.UniqueViolationError as error:
@@ -131,15 +144,15 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str) -> str:
 
 async def _check_promise(conn: Connection, quote: QuoteRow) -> None:
     """The promise for the renewal must be the one that the quote counted with, and stand at Stripe."""
-    standing = await store.promise_of(conn, quote.account_id)
+    standing = await promise_store.promise_of(conn, quote.account_id)
     if (standing.change_id if standing else None) != quote.scheduled_change_id:
         raise Conflict(
             Code.QUOTE_STALE,
             "What is promised for the renewal has moved since the quote. Nothing was charged; ask for a new "
             "quote.",
         )
-    is_busy = standing is not None and standing.state != LegState.SCHEDULED
-    if is_busy or await store.has_open_now_leg(conn, quote.account_id):
+    is_busy = standing is not None and (standing.state != LegState.SCHEDULED or standing.ending is not None)
+    if is_busy or await promise_store.has_open_now_leg(conn, quote.account_id):
         raise _in_progress()
 
 
@@ -227,7 +240,7 @@ async def _ask_to_end(conn: Connection, change: ChangeRow) -> LegRow | None:
     now = await store.ask_to_end(conn, change.id, Leg.NOW, LegState.WITHDRAWN)
     if now is not None:
         return now
-    if await store.has_open_now_leg(conn, change.account_id):
+    if await promise_store.has_open_now_leg(conn, change.account_id):
         # What is being bought counted with the promise: it must not be taken away underneath.
         return None
     return await store.ask_to_end(conn, change.id, Leg.AT_RENEWAL, LegState.WITHDRAWN)
@@ -273,13 +286,13 @@ async def _wait_for_end(billing: Billing, change_id: str, seconds: float = 10) -
 
 async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
     """Inside the mirror's transaction: open changes of these Stripe customers get their next step."""
-    change_ids = await store.mark_seen(conn, customer_ids)
+    change_ids = await nudges.mark_seen(conn, customer_ids)
     await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id} for change_id in change_ids])
 
 
 async def enqueue_due(billing: Billing, limit: int = 500) -> int:
     """Enqueue every change that is due: lost jobs, dead workers, deadlines. Returns how many."""
     async with transaction(billing.pool) as conn:
-        change_ids = await store.nudge_due(conn, limit)
+        change_ids = await nudges.nudge_due(conn, limit)
         await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id} for change_id in change_ids])
     return len(change_ids)

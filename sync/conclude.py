@@ -18,6 +18,7 @@ from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import changes as change_store
 from sync.store.db import Connection, transaction
+from sync.store.quotes import QuoteRow
 from sync.stripe_objects import Subscription
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, Work
@@ -76,8 +77,16 @@ async def _promise_the_rest(work: Work, conn: Connection, subscription: Subscrip
     if change is None:
         raise AssertionError("foreign keys keep a leg's change")
     terms = Terms.from_json(quote.renewal_terms) if quote.renewal_terms else None
-    renews_on = datetime.fromtimestamp(subscription.period_end, UTC)
-    await hand_over(conn, change, terms, renews_on, quote.scheduled_change_id)
+    await hand_over(conn, change, terms, _renews_on(quote, subscription), quote.scheduled_change_id)
+
+
+def _renews_on(quote: QuoteRow, subscription: Subscription) -> datetime:
+    """The first renewal after the purchase: the present period's end, or its start where nobody could look
+    before it renewed. Then the promise is missed, which people must hear of."""
+    bought_unix = quote.proration_unix
+    if bought_unix is not None and bought_unix < subscription.period_start:
+        return datetime.fromtimestamp(subscription.period_start, UTC)
+    return datetime.fromtimestamp(subscription.period_end, UTC)
 
 
 async def _await_payment(work: Work, found: Evidence, call: StoredCall, answer: Answer | None) -> float:
@@ -139,10 +148,7 @@ async def _answered(conn: Connection, call: StoredCall, answer: Answer | None) -
 async def refuse(work: Work, call: StoredCall, failure: Failure) -> float:
     """Stripe said a definite no: the change ends, and its key is never used again."""
     declined = failure.verdict is Verdict.DECLINED
-    limited = failure.verdict is Verdict.LIMITED
-    code = (
-        Code.PAYMENT_DECLINED if declined else Code.CHANGE_LIMIT_REACHED if limited else Code.STRIPE_REFUSED
-    )
+    code = Code.PAYMENT_DECLINED if declined else Code.STRIPE_REFUSED
     async with transaction(work.billing.pool) as conn:
         await call_store.mark_answered(
             conn, call.key, failure.http_status or 0, failure.request_id, failure.code

@@ -25,6 +25,7 @@ def quote_json(row: QuoteRow) -> dict[str, Any]:
         "at_renewal": row.renewal_terms,
         "self_serve": row.self_serve,
         "refusals": row.refusals,
+        "warnings": row.warnings,
         "due_today": amount(row.due_today_minor, money),
         "to_balance": amount(row.to_balance_minor, money),
         "due_today_lines": [_line_json(line, money) for line in row.lines],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sync import clock
+from sync import clock, switch
 from sync.billing import Billing
 from sync.errors import Code, Conflict, NotFound, OutcomeUnknown, Refused
 from sync.gateway import Failure, StoredCall, StripeCallFailed, Verdict
@@ -151,9 +151,10 @@ async def _take(
 
 async def _send(billing: Billing, account_id: str, call: StoredCall) -> None:
     try:
-        answer = await billing.gateway.send(call)
+        answer = await billing.gateway.send(call, switch.gate(billing.pool, account_id))
     except StripeCallFailed as error:
         await _note(billing, call, error.failure)
+        await switch.require_go(billing.pool, account_id)
         if error.failure.verdict in _DEFINITE_NO:
             raise Refused(
                 Code.STRIPE_REFUSED,

@@ -71,6 +71,7 @@ class Code(StrEnum):
     )
     RENEWAL_UNPAID = "renewal_unpaid", "The invoice of the current period is not paid yet."
     RENEWAL_MISSED = "renewal_missed", "The subscription renewed without the change that was promised for it."
+    RENEWAL_AT_RISK = "renewal_at_risk", "Something keeps what was promised for the renewal from Stripe."
     RENEWAL_NEAR = "renewal_near", "The subscription renews within minutes."
     SUBSCRIPTION_CANCELED = "subscription_canceled", "The subscription has ended."
     SUBSCRIPTION_CANCELING = "subscription_canceling", "The subscription ends with the current period."
@@ -80,6 +81,10 @@ class Code(StrEnum):
     SUBSCRIPTION_TRIALING = "subscription_trialing", "The subscription is in a trial."
     SCHEDULE_ATTACHED = "schedule_attached", "A schedule that is not ours drives the subscription."
     PENDING_UPDATE_ATTACHED = "pending_update_attached", "An update that is not ours waits for its payment."
+    BILLING_MODE_CLASSIC = (
+        "billing_mode_classic",
+        "In Stripe's classic billing mode another interval starts a new period: staff must migrate it first.",
+    )
     ITEMS_CONFLICT = "items_conflict", "The subscription's items at Stripe do not match the account's terms."
     TOO_MANY_ITEMS = "too_many_items", "Stripe allows at most 20 items on one subscription."
 

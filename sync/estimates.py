@@ -6,6 +6,7 @@ quote records how far the estimate was off.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sync.billing import Billing
@@ -13,6 +14,7 @@ from sync.contract import amount
 from sync.mirror_rows import SubscriptionRow
 from sync.quotes import require_account
 from sync.rules import proration
+from sync.rules.catalog import Catalog
 from sync.rules.differences import targets_of
 from sync.rules.items import Item
 from sync.rules.planner import plan as make_plan
@@ -22,8 +24,8 @@ from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms, Terms, merge
 from sync.state_at_stripe import ENDED
 from sync.store import accounts as account_store
-from sync.store import changes as change_store
 from sync.store import mirror as mirror_store
+from sync.store import promises as promise_store
 from sync.store.accounts import AccountRow
 
 
@@ -39,8 +41,8 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
     is_over = mirrored is not None and mirrored.status in ENDED
     current = None if is_over else await account_store.terms(billing.pool, account.id)
     complete = merge(current, wanted, billing.catalog)
-    standing = await change_store.promise_of(billing.pool, account.id) if current else None
-    book = catalog_book(billing, account.currency)
+    standing = await promise_store.promise_of(billing.pool, account.id) if current else None
+    book = catalog_book(billing.catalog, account.currency)
     plan = make_plan(
         current,
         complete,
@@ -67,11 +69,15 @@ async def estimate(billing: Billing, account_id: str, wanted: PartialTerms) -> d
     }
 
 
-def catalog_book(billing: Billing, currency: str) -> PriceBook:
-    """A price book of the catalog itself, each slot's key standing for its price: amounts without Stripe."""
+@lru_cache(maxsize=16)
+def catalog_book(catalog: Catalog, currency: str) -> PriceBook:
+    """A price book of the catalog itself, each slot's key standing for its price: amounts without Stripe.
+
+    Made once: a catalog never changes while we run, and a slider asks at every move.
+    """
     return PriceBook.build(
         (slot.lookup_key(1), slot.key, minor, True)
-        for slot, minor in billing.catalog.amounts.items()
+        for slot, minor in catalog.amounts.items()
         if slot.currency == currency
     )
 

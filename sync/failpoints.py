@@ -39,6 +39,7 @@ class Failpoint(StrEnum):
     RENEWAL_RELEASE_AFTER_CALL = "renewal_release.after_call"
     RENEWAL_SCHEDULED = "renewal.scheduled"
     RENEWAL_APPLY_BEFORE_COMMIT = "renewal_apply.before_commit"
+    NOTICE_AFTER_SEND = "notice.after_send"
 
 
 _armed: set[Failpoint] = set()

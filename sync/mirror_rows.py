@@ -20,6 +20,10 @@ class Kind(StrEnum):
     INVOICE = "invoice"
     PRICE = "price"
     PRODUCT = "product"
+    CHARGE = "charge"
+    PAYMENT_INTENT = "payment_intent"
+    INVOICE_PAYMENT = "invoice_payment"
+    SCHEDULE = "subscription_schedule"
 
 
 class CustomerRow(NamedTuple):
@@ -152,5 +156,94 @@ class ProductRow(NamedTuple):
     created_unix: int
 
 
-Row = CustomerRow | SubscriptionRow | InvoiceRow | PriceRow | ProductRow
-ChildRow = SubscriptionItemRow | InvoiceLineRow
+class ChargeRow(NamedTuple):
+    """One taking of money; its invoice is that of the payment with the same payment intent."""
+
+    id: str
+    customer_id: str | None
+    payment_intent_id: str | None
+    status: str
+    currency: str
+    amount_minor: int
+    captured: bool
+    amount_captured_minor: int
+    amount_refunded_minor: int
+    disputed: bool
+    failure_code: str | None
+    balance_transaction_id: str | None
+    created_unix: int
+
+
+class PaymentIntentRow(NamedTuple):
+    """`invoice_id` as far as the intent names it; the invoice's payment is the proof."""
+
+    id: str
+    customer_id: str | None
+    invoice_id: str | None
+    status: str
+    currency: str
+    amount_minor: int
+    last_error_code: str | None
+    last_decline_code: str | None
+    created_unix: int
+
+    @property
+    def untried(self) -> bool:
+        """Whether nobody has tried to pay it yet: a state that it never comes back to."""
+        return self.status == "requires_payment_method" and self.last_error_code is None
+
+
+class InvoicePaymentRow(NamedTuple):
+    """What pays an invoice: a payment intent or, made outside of one, a charge."""
+
+    id: str
+    invoice_id: str
+    payment_intent_id: str | None
+    charge_id: str | None
+    status: str
+    currency: str
+    amount_requested_minor: int
+    amount_paid_minor: int | None
+    created_unix: int
+
+
+class ScheduleRow(NamedTuple):
+    """`current_phase_*` are None before the first phase and after the last one."""
+
+    id: str
+    customer_id: str | None
+    status: str
+    subscription_id: str | None
+    released_subscription_id: str | None
+    current_phase_start_unix: int | None
+    current_phase_end_unix: int | None
+    end_behavior: str
+    test_clock_id: str | None
+    metadata: Metadata
+    created_unix: int
+
+
+class ScheduleItemRow(NamedTuple):
+    """One item of one phase; phases are counted from 0, and each has at least one item."""
+
+    schedule_id: str
+    position: int
+    phase: int
+    phase_start_unix: int
+    phase_end_unix: int
+    price_id: str
+    quantity: int | None
+
+
+Row = (
+    CustomerRow
+    | SubscriptionRow
+    | InvoiceRow
+    | PriceRow
+    | ProductRow
+    | ChargeRow
+    | PaymentIntentRow
+    | InvoicePaymentRow
+    | ScheduleRow
+)
+ChildRow = SubscriptionItemRow | InvoiceLineRow | ScheduleItemRow

@@ -9,6 +9,7 @@ from sync.billing import Billing
 from sync.errors import Conflict
 from sync.pricing import Priced
 from sync.quotes import require_running
+from sync.state_at_stripe import read_state
 from sync.store import catalog_prices
 from sync.store.accounts import AccountRow
 from sync.store.quotes import QuoteRow
@@ -23,7 +24,7 @@ async def broken(billing: Billing, account: AccountRow, quote: QuoteRow) -> str 
     customer_id = require_running(account)
     try:
         state, now = await asyncio.gather(
-            pricing.read_state(billing, account, customer_id), _repeated(billing, quote)
+            read_state(billing, account, customer_id), _repeated(billing, quote)
         )
     except Conflict as error:
         return error.detail

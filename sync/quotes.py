@@ -7,17 +7,18 @@ fingerprint of the state. It takes no lock: confirm checks whether all of it sti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from sync import cancellation, clock, gates, ids, pricing
+from sync import cancellation, clock, fuse, gates, ids, offers, switch
 from sync.billing import Billing
 from sync.contract import quote_json
-from sync.errors import Code, Conflict, NotFound, Problem, Refused
+from sync.errors import BadInput, Code, Conflict, NotFound, Problem, Refused
 from sync.gateway import StripeCallFailed, Verdict
-from sync.pricing import Offer, State
+from sync.offers import Offer
 from sync.rules import proration
 from sync.rules.differences import targets_of
 from sync.rules.planner import Plan, Usage, amend
@@ -25,9 +26,10 @@ from sync.rules.planner import plan as make_plan
 from sync.rules.policy_rule import PaymentBehavior
 from sync.rules.price_book import PriceBook
 from sync.rules.terms import PartialTerms, Terms, merge
+from sync.state_at_stripe import State, read_state
 from sync.store import accounts as account_store
 from sync.store import catalog_prices
-from sync.store import changes as change_store
+from sync.store import promises as promise_store
 from sync.store import quotes as quote_store
 from sync.store.accounts import AccountRow
 from sync.store.changes import LegRow
@@ -41,8 +43,9 @@ log = structlog.get_logger()
 async def create(billing: Billing, account_id: str, actor_id: str, wanted: PartialTerms) -> dict[str, Any]:
     """Price a change and store it; returns the quote of the public contract.
 
-    Raises NotFound (account_unknown), Refused (not_billing_admin), BadInput for terms outside the catalog
-    and StripeTrouble. What a rule or the state of the subscription forbids is a quote with refusals.
+    Raises NotFound (account_unknown), Refused (not_billing_admin, writes_stopped), BadInput for terms
+    outside the catalog, and StripeTrouble. What a rule or the state of the subscription forbids is a quote
+    with refusals.
     """
     row = await make(billing, await require_account(billing, account_id), actor_id, Wish(wanted))
     return quote_json(row)
@@ -67,6 +70,11 @@ async def require_account(billing: Billing, account_id: str) -> AccountRow:
     if account is None:
         raise NotFound(Code.ACCOUNT_UNKNOWN, f"There is no account {account_id!r}.")
     return account
+
+
+def costs_now(quote: QuoteRow) -> bool:
+    """Whether somebody pays for it now: by card, with credit, or later, as a sum too small to be charged."""
+    return (quote.total_minor or 0) > 0
 
 
 def require_admin(account: AccountRow, actor_id: str) -> None:
@@ -97,7 +105,9 @@ def require_running(account: AccountRow) -> str:
 
 
 async def make(billing: Billing, account: AccountRow, actor_id: str, wish: Wish) -> QuoteRow:
-    """Plan, price and store. See `create`."""
+    """Plan, price and store. See `create`. Raises Refused (writes_stopped): it could not be confirmed."""
+    require_admin(account, actor_id)
+    await switch.require_go(billing.pool, account.id)
     row = await draft(billing, account, actor_id, wish)
     await quote_store.insert(billing.pool, row)
     log.info(LogEvent.QUOTE_CREATED, quote_id=row.id, account_id=account.id, due_today=row.due_today_minor)
@@ -109,19 +119,50 @@ async def draft(billing: Billing, account: AccountRow, actor_id: str, wish: Wish
     require_admin(account, actor_id)
     customer_id = require_running(account)
     book = await catalog_prices.book(billing.pool)
-    state = await pricing.read_state(billing, account, customer_id)
+    state = await read_state(billing, account, customer_id)
     # Without a living subscription the terms are history: the same words describe a first purchase.
-    current = await account_store.terms(billing.pool, account.id) if state.subscription else None
-    standing = await change_store.promise_of(billing.pool, account.id) if current else None
+    # The promise is read before the terms that it becomes, so that it cannot fall between the two.
+    standing = await promise_store.promise_of(billing.pool, account.id) if state.subscription else None
+    known = await account_store.terms(billing.pool, account.id)
+    current = known if state.subscription else None
     if wish.cancel is not None:
-        return cancellation.row(billing, account, actor_id, wish, current, state)
-    complete = merge(current, wish.terms, billing.catalog)
+        return await cancellation.row(billing, account, actor_id, wish, current, state)
+    complete = _complete(billing, wish, current, state, bought_before=known is not None)
     plan = planned(billing, account, current, wish, complete, state, book, standing)
-    pays_now = plan.now is not None or plan.at_renewal is None
-    blocked = gates.refusals(state, pays_now=pays_now, renews=plan.at_renewal is not None)
-    refusals = [*plan.refusals, *blocked]
+    blocked = gates.refusals(
+        state,
+        pays_now=plan.now is not None,
+        renews=plan.at_renewal is not None,
+        approved=wish.approved is not None,
+    )
+    blocked += gates.interval_refusals(state, current, plan.now)
+    blocked += gates.renewal_refusals(state, standing.effective_on if standing else None)
+    sent = await fuse.sent_to(billing.pool, _charged(plan, state))
+    limited = fuse.refusals(sent, len(plan.amendment.changes))
+    refusals = [*plan.refusals, *blocked, *limited]
     offer = None if refusals else await _offer(billing, account, state, plan, book)
-    return _row(billing, account, actor_id, wish, current, plan, state, refusals, offer, book, standing)
+    if offer is not None and (uncollectable := gates.uncollectable(state, offer.now.due_today_minor)):
+        refusals, offer = uncollectable, None
+    row = _row(billing, account, actor_id, wish, current, plan, state, refusals, offer, book, standing)
+    return replace(row, warnings=fuse.warnings(sent))
+
+
+def _charged(plan: Plan, state: State) -> str | None:
+    """The subscription that the plan changes now: each such change spends one of its invoices."""
+    return state.subscription.id if state.subscription and plan.now else None
+
+
+def _complete(
+    billing: Billing, wish: Wish, current: Terms | None, state: State, *, bought_before: bool
+) -> Terms:
+    """The terms that a wish leads to. Raises BadInput: where nothing is running, a part says nothing."""
+    try:
+        return merge(current, wish.terms, billing.catalog)
+    except BadInput as error:
+        reason = gates.incomplete_terms(state, bought_before=bought_before)
+        if current is not None or reason is None or error.code != Code.BAD_REQUEST:
+            raise
+        raise BadInput(reason.code, reason.detail) from error
 
 
 def planned(
@@ -156,8 +197,8 @@ async def _offer(billing: Billing, account: AccountRow, state: State, plan: Plan
         if state.subscription is None:
             entries = plan.amendment.as_stripe_items()
             behavior = plan.payment_behavior or PaymentBehavior.ERROR_IF_INCOMPLETE
-            return await pricing.offer_creation(billing, account.id, state, entries, book, behavior)
-        return await pricing.offer_update(billing, state, state.subscription, plan, book)
+            return await offers.offer_creation(billing, account.id, state, entries, book, behavior)
+        return await offers.offer_update(billing, state, state.subscription, plan, book)
     except StripeCallFailed as error:
         if error.failure.verdict is Verdict.REFUSED and error.failure.code == "customer_tax_location_invalid":
             raise Refused(
@@ -211,7 +252,7 @@ def _row(
         from_now_on_minor=offer.from_now_on_minor if offer else None,
         from_now_on_interval=after.interval.value if offer and after else None,
         next_invoice=offer.next_invoice if offer else None,
-        estimate_difference_minor=_estimate_difference(plan, state, offer, book)
+        estimate_difference_minor=_estimate_difference(current, plan, state, offer, book)
         if offer and offer.params
         else None,
         fingerprint=state.fingerprint(),
@@ -220,14 +261,21 @@ def _row(
     )
 
 
-def _estimate_difference(plan: Plan, state: State, offer: Offer, book: PriceBook) -> int:
+def _estimate_difference(
+    current: Terms | None, plan: Plan, state: State, offer: Offer, book: PriceBook
+) -> int:
     """How far our own arithmetic is from Stripe's lines of this change: a tripwire, never an amount shown."""
     items = state.items()
     start, end = (
         (state.subscription.period_start, state.subscription.period_end) if state.subscription else (0, 1)
     )
     at = state.now_unix if state.subscription else start
-    estimate = proration.estimate(items, amend(items, plan.amendment), book.amounts(), start, end, at)
+    new_end = end
+    if current is not None and plan.now is not None and plan.now.interval is not current.interval:
+        new_end = proration.period_from(start, plan.now.interval).end
+    estimate = proration.estimate(
+        items, amend(items, plan.amendment), book.amounts(), start, end, at, new_period_end=new_end
+    )
     previewed: int = sum(
         line["amount_minor"] for line in offer.now.lines if line["kind"] in ("credit", "charge")
     )

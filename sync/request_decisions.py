@@ -22,7 +22,7 @@ from sync.request_states import OPEN, RequestState
 from sync.rules.policy_rule import Effective
 from sync.store import change_requests as store
 from sync.store.change_requests import RequestRow
-from sync.store.db import transaction
+from sync.store.db import Connection, transaction
 from sync.store.quotes import QuoteRow
 from sync.telemetry import LogEvent
 
@@ -47,15 +47,11 @@ async def approve(
     if quote.refusals:
         first = quote.refusals[0]
         raise Refused(first["code"], f"{first['detail']} The request is still open.")
-    if quote.due_today_minor:
+    if quotes.costs_now(quote):
         await _ask_admin(billing, asked, decided_by, quote, note)
     else:
-        await _note_decision(billing, asked, decided_by, note)
-        change_id = await changes.carry_out(billing, quote, decided_by)
-        await _tell_decided(billing, request_id, "request_approved", {"change_id": change_id})
-    log.info(
-        LogEvent.REQUEST_DECIDED, change_request_id=row.id, account_id=row.account_id, outcome="approved"
-    )
+        await _carry_out(billing, asked, decided_by, quote, note)
+    _log(row, "approved")
     return await show(billing, request_id)
 
 
@@ -80,20 +76,29 @@ async def _ask_admin(
         await tell_admin(conn, account, moved, "request_needs_confirm", money(quote))
 
 
-async def _note_decision(billing: Billing, row: RequestRow, decided_by: str, note: str | None) -> None:
-    """Who said yes, and to when; the state moves with the change that comes of it."""
-    async with transaction(billing.pool) as conn:
+async def _carry_out(
+    billing: Billing, row: RequestRow, decided_by: str, quote: QuoteRow, note: str | None
+) -> None:
+    """The decision, its e-mail and the change that comes of it are one transaction."""
+    account = await quotes.require_account(billing, row.account_id)
+
+    async def take_up(conn: Connection, change_id: str) -> None:
         moved = await store.move(
             conn,
             row.id,
             OPEN,
-            row.state,
+            RequestState.APPROVED,
             decided_by=decided_by,
             effective=row.decided_effective,
             note=note,
+            quote_id=quote.id,
+            change_id=change_id,
         )
         if moved is None:
             raise closed()
+        await tell_admin(conn, account, moved, "request_approved")
+
+    await changes.carry_out(billing, quote, decided_by, take_up)
 
 
 async def decline(billing: Billing, request_id: str, decided_by: str, note: str | None) -> dict[str, Any]:
@@ -137,17 +142,8 @@ async def _close(
         if moved is None:
             raise closed()
         await tell_admin(conn, account, moved, kind)
-    log.info(
-        LogEvent.REQUEST_DECIDED, change_request_id=row.id, account_id=row.account_id, outcome=str(state)
-    )
+    _log(row, str(state))
     return request_json(moved)
-
-
-async def _tell_decided(billing: Billing, request_id: str, kind: str, more: dict[str, Any]) -> None:
-    row = await require(billing, request_id)
-    account = await quotes.require_account(billing, row.account_id)
-    async with transaction(billing.pool) as conn:
-        await tell_admin(conn, account, row, kind, more)
 
 
 def _log(row: RequestRow, outcome: str) -> None:

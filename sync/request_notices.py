@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.billing import Billing
+from sync.contract import iso
 from sync.store import notices
 from sync.store.accounts import AccountRow
 from sync.store.change_requests import RequestRow
@@ -57,6 +58,7 @@ def _said(account: AccountRow, row: RequestRow) -> dict[str, Any]:
         "reason": row.reason,
         "note": row.note,
         "losses": row.losses,
+        "expires_at": iso(row.expires_at),
     }
 
 

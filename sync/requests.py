@@ -63,6 +63,15 @@ def cancellation(at_period_end: bool) -> Body:
     return {"cancel_at_period_end": at_period_end, "expand": ["latest_invoice"]}
 
 
+def staying_preview(subscription_id: str, mode: str) -> Body:
+    """The next renewal (`next`), or what repeats (`recurring`), once a planned end is taken back."""
+    return {
+        "subscription": subscription_id,
+        "preview_mode": mode,
+        "subscription_details": {"cancel_at_period_end": False},
+    }
+
+
 # ---- what happens at renewal
 
 

@@ -6,23 +6,32 @@ from collections.abc import Callable
 from typing import Any
 
 from sync.mirror_rows import (
+    ChargeRow,
     ChildRow,
     CustomerRow,
     InvoiceLineRow,
+    InvoicePaymentRow,
     InvoiceRow,
     Kind,
+    PaymentIntentRow,
     PriceRow,
     ProductRow,
     Row,
+    ScheduleItemRow,
+    ScheduleRow,
     SubscriptionItemRow,
     SubscriptionRow,
 )
 from sync.stripe_objects import (
+    Charge,
     Customer,
     Invoice,
     InvoiceLine,
+    InvoicePayment,
+    PaymentIntent,
     Price,
     Product,
+    Schedule,
     Subscription,
     SubscriptionItem,
     ref_id,
@@ -183,10 +192,95 @@ def _product(product: Product) -> Rows:
     return row, ()
 
 
+def _charge(charge: Charge) -> Rows:
+    row = ChargeRow(
+        id=charge.id,
+        customer_id=ref_id(charge.customer),
+        payment_intent_id=ref_id(charge.payment_intent),
+        status=charge.status,
+        currency=charge.currency,
+        amount_minor=charge.amount,
+        captured=charge.captured,
+        amount_captured_minor=charge.amount_captured,
+        amount_refunded_minor=charge.amount_refunded,
+        disputed=charge.disputed,
+        failure_code=charge.failure_code,
+        balance_transaction_id=ref_id(charge.balance_transaction),
+        created_unix=charge.created,
+    )
+    return row, ()
+
+
+def _payment_intent(intent: PaymentIntent) -> Rows:
+    error = intent.last_payment_error
+    row = PaymentIntentRow(
+        id=intent.id,
+        customer_id=ref_id(intent.customer),
+        invoice_id=intent.invoice_id,
+        status=intent.status,
+        currency=intent.currency,
+        amount_minor=intent.amount,
+        last_error_code=(error.code or "unknown") if error else None,
+        last_decline_code=error.decline_code if error else None,
+        created_unix=intent.created,
+    )
+    return row, ()
+
+
+def _invoice_payment(payment: InvoicePayment) -> Rows:
+    row = InvoicePaymentRow(
+        id=payment.id,
+        invoice_id=ref_id(payment.invoice) or "",
+        payment_intent_id=ref_id(payment.payment.payment_intent),
+        charge_id=ref_id(payment.payment.charge),
+        status=payment.status,
+        currency=payment.currency,
+        amount_requested_minor=payment.amount_requested,
+        amount_paid_minor=payment.amount_paid,
+        created_unix=payment.created,
+    )
+    return row, ()
+
+
+def _schedule(schedule: Schedule) -> Rows:
+    current = schedule.current_phase
+    row = ScheduleRow(
+        id=schedule.id,
+        customer_id=ref_id(schedule.customer),
+        status=schedule.status,
+        subscription_id=ref_id(schedule.subscription),
+        released_subscription_id=ref_id(schedule.released_subscription),
+        current_phase_start_unix=current.start_date if current else None,
+        current_phase_end_unix=current.end_date if current else None,
+        end_behavior=schedule.end_behavior,
+        test_clock_id=ref_id(schedule.test_clock),
+        metadata=schedule.metadata,
+        created_unix=schedule.created,
+    )
+    items = [(number, phase, item) for number, phase in enumerate(schedule.phases) for item in phase.items]
+    children = tuple(
+        ScheduleItemRow(
+            schedule_id=schedule.id,
+            position=position,
+            phase=number,
+            phase_start_unix=phase.start_date,
+            phase_end_unix=phase.end_date,
+            price_id=ref_id(item.price) or "",
+            quantity=item.quantity,
+        )
+        for position, (number, phase, item) in enumerate(items)
+    )
+    return row, children
+
+
 BUILDERS: dict[Kind, Callable[[Any], Rows]] = {
     Kind.CUSTOMER: _customer,
     Kind.SUBSCRIPTION: _subscription,
     Kind.INVOICE: _invoice,
     Kind.PRICE: _price,
     Kind.PRODUCT: _product,
+    Kind.CHARGE: _charge,
+    Kind.PAYMENT_INTENT: _payment_intent,
+    Kind.INVOICE_PAYMENT: _invoice_payment,
+    Kind.SCHEDULE: _schedule,
 }

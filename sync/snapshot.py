@@ -8,10 +8,22 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from sync.mirror_rows import ChildRow, InvoiceRow, Kind, Row, SubscriptionRow
+from sync.mirror_rows import ChildRow, InvoiceRow, Kind, PaymentIntentRow, Row, SubscriptionRow
 from sync.row_builders import BUILDERS
-from sync.rules.ordering import Facts
-from sync.stripe_objects import Customer, Event, Invoice, Price, Product, StripeStruct, Subscription
+from sync.rules.ordering import UNTRIED, Facts
+from sync.stripe_objects import (
+    Charge,
+    Customer,
+    Event,
+    Invoice,
+    InvoicePayment,
+    PaymentIntent,
+    Price,
+    Product,
+    Schedule,
+    StripeStruct,
+    Subscription,
+)
 
 AnyRow = TypeVar("AnyRow", bound=tuple[Any, ...])
 
@@ -30,14 +42,23 @@ class Snapshot:
 
     @property
     def customer_id(self) -> str | None:
-        """The customer whose billing this is about; None for the catalog and for customers themselves."""
+        """The customer whose open changes have to hear of this; None where that is for others to tell.
+
+        A payment's invoice and a schedule's subscription have events of their own in the same burst.
+        """
         return self.row.customer_id if isinstance(self.row, SubscriptionRow | InvoiceRow) else None
 
     @property
     def facts(self) -> Facts:
         """The same in the form that the ordering rule compares."""
-        state = self.row.status if isinstance(self.row, SubscriptionRow | InvoiceRow) else None
-        return Facts(self.kind, state or "", (*self.row, self.children))
+        return Facts(self.kind, _state(self.row), (*self.row, self.children))
+
+
+def _state(row: Row) -> str:
+    """Where the object is in its life; empty for kinds that have none."""
+    if isinstance(row, PaymentIntentRow) and row.untried:
+        return UNTRIED
+    return getattr(row, "status", None) or ""
 
 
 class Rendering(NamedTuple):
@@ -55,6 +76,10 @@ _STRUCTS: dict[Kind, type[StripeStruct]] = {
     Kind.INVOICE: Invoice,
     Kind.PRICE: Price,
     Kind.PRODUCT: Product,
+    Kind.CHARGE: Charge,
+    Kind.PAYMENT_INTENT: PaymentIntent,
+    Kind.INVOICE_PAYMENT: InvoicePayment,
+    Kind.SCHEDULE: Schedule,
 }
 _DECODERS = {kind: msgspec.json.Decoder(struct) for kind, struct in _STRUCTS.items()}
 _FIELDS = {

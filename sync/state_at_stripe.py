@@ -12,10 +12,11 @@ import msgspec
 
 from sync.billing import Billing
 from sync.gateway import Gateway
+from sync.requests import ACCOUNT_METADATA
 from sync.rules.items import Item
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow
-from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Subscription, ref_id
+from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Schedule, Subscription, ref_id
 
 ENDED = ("canceled", "incomplete_expired")
 NOT_PAID = ("draft", "open", "uncollectible")
@@ -30,8 +31,9 @@ class State:
     A subscription that has ended is history: None, like an account that never bought. `waiting` are the
     invoice items that the next invoice takes along, `bills` the invoices since the present period began
     (newest first), `given_back` the ids of those that were refunded, credited or disputed, `others` the
-    customer's living subscriptions where the account has none, and `own_schedule_id` the schedule that we
-    made, if we made one.
+    customer's living subscriptions where the account has none, `unfinished_id` the one of them that is our
+    own first purchase and waits for its payment, `own_schedule_id` the schedule that we made, if we made one,
+    `own_schedule` that schedule as read, and `foreign_currency` the customer's where the account has another.
     """
 
     customer: Customer
@@ -41,7 +43,10 @@ class State:
     bills: tuple[Invoice, ...] = ()
     given_back: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    unfinished_id: str | None = None
     own_schedule_id: str | None = None
+    own_schedule: Schedule | None = None
+    foreign_currency: str | None = None
 
     @property
     def latest_invoice(self) -> Invoice | None:
@@ -92,6 +97,7 @@ class State:
     def _facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "customer": [self.customer.id, self.customer.deleted, self.customer.balance],
+            "foreign_currency": self.foreign_currency,
             "waiting": sorted([item.id, item.amount, item.currency] for item in self.waiting),
             "others": self.others,
         }
@@ -126,6 +132,8 @@ def _facts_of(subscription: Subscription) -> dict[str, Any]:
             subscription.trial_end,
             subscription.collection_method,
             subscription.discounts,
+            [rate.id for rate in subscription.default_tax_rates or []],
+            subscription.automatic_tax.enabled,
             subscription.pause_collection,
             ref_id(subscription.schedule),
             subscription.pending_update is not None,
@@ -139,10 +147,11 @@ def _facts_of(subscription: Subscription) -> dict[str, Any]:
 
 async def read_state(billing: Billing, account: AccountRow, customer_id: str) -> State:
     """Read everything at once. Whatever decides about money starts here."""
-    customer, items, bought = await asyncio.gather(
+    customer, items, bought, schedule = await asyncio.gather(
         billing.gateway.customer(customer_id),
         billing.gateway.waiting_items(customer_id),
-        _bought(billing, account.stripe_subscription_id, customer_id),
+        _bought(billing, account, customer_id),
+        _own_schedule(billing, account.stripe_schedule_id),
     )
     subscription_id = bought.subscription.id if bought.subscription else None
     return State(
@@ -154,8 +163,15 @@ async def read_state(billing: Billing, account: AccountRow, customer_id: str) ->
         bills=tuple(bought.bills),
         given_back=tuple(sorted(_given_back(bought.bills, bought.charges))),
         others=tuple(sorted(bought.others)),
+        unfinished_id=bought.unfinished_id,
         own_schedule_id=account.stripe_schedule_id,
+        own_schedule=schedule,
+        foreign_currency=customer.currency if customer.currency != account.currency else None,
     )
+
+
+async def _own_schedule(billing: Billing, schedule_id: str | None) -> Schedule | None:
+    return await billing.gateway.schedule(schedule_id) if schedule_id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +182,11 @@ class _Bought:
     bills: Sequence[Invoice] = ()
     charges: Sequence[Charge] = ()
     others: Sequence[str] = ()
+    unfinished_id: str | None = None
 
 
-async def _bought(billing: Billing, subscription_id: str | None, customer_id: str) -> _Bought:
-    gateway = billing.gateway
+async def _bought(billing: Billing, account: AccountRow, customer_id: str) -> _Bought:
+    gateway, subscription_id = billing.gateway, account.stripe_subscription_id
     if subscription_id is not None:
         since_unix = await _period_start_we_know(billing, subscription_id)
         subscription, money = await asyncio.gather(
@@ -182,7 +199,13 @@ async def _bought(billing: Billing, subscription_id: str | None, customer_id: st
             bills, charges = money
             return _Bought(subscription, [bill for bill in bills if bill.created >= began_unix], charges)
     found = await gateway.subscriptions_of(customer_id)
-    return _Bought(others=[each.id for each in found if each.status not in ENDED])
+    living = [each for each in found if each.status not in ENDED]
+    unfinished = (
+        each.id
+        for each in living
+        if each.status == "incomplete" and each.metadata.get(ACCOUNT_METADATA) == account.id
+    )
+    return _Bought(others=[each.id for each in living], unfinished_id=next(unfinished, None))
 
 
 async def _period_start_we_know(billing: Billing, subscription_id: str) -> int | None:

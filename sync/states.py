@@ -45,7 +45,17 @@ ENDED = frozenset({_S.SETTLED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDE
 
 # From a state to those that may follow. A state may follow itself: a retry, a note, another clean read.
 MOVES: dict[LegState, frozenset[LegState]] = {
-    _S.CONFIRMED: frozenset({_S.APPLYING, _S.SCHEDULED, _S.FAILED, _S.EXPIRED, _S.WITHDRAWN, _S.REPLACED}),
+    _S.CONFIRMED: frozenset(
+        {
+            _S.CONFIRMED,
+            _S.APPLYING,
+            _S.SCHEDULED,
+            _S.FAILED,
+            _S.EXPIRED,
+            _S.WITHDRAWN,
+            _S.REPLACED,
+        }
+    ),
     _S.APPLYING: frozenset(
         {
             _S.APPLYING,

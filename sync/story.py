@@ -12,6 +12,7 @@ from sync.errors import Code, NotFound
 from sync.store import story as store
 from sync.store.db import Pool
 from sync.store.story import Owner
+from sync.store.story_about import about
 
 # By the prefix of the id; whatever has none of these is the host application's own id of an account.
 KINDS = {
@@ -19,6 +20,10 @@ KINDS = {
     "quo_": "quote",
     "evt_": "event",
     "in_": "invoice",
+    "ch_": "charge",
+    "py_": "charge",  # of a bank debit
+    "pi_": "payment_intent",
+    "sub_sched_": "schedule",  # before subscriptions: their prefix is the beginning of this one
     "sub_": "subscription",
     "cus_": "customer",
     "req_": "request",
@@ -32,7 +37,8 @@ def kind_of(given_id: str) -> str:
 
 
 async def tell(pool: Pool, given_id: str, *, limit: int = 200) -> dict[str, Any]:
-    """The story of an id: `{id, kind, account, changes, story}`, with at most `limit` entries of each sort.
+    """The story of an id: `{id, kind, about, account, changes, story}`, with at most `limit` entries of each
+    sort. `about` is the object itself as mirrored, where it has no story of its own; else None.
 
     Raises NotFound when nothing here has this id.
     """
@@ -52,6 +58,7 @@ async def tell(pool: Pool, given_id: str, *, limit: int = 200) -> dict[str, Any]
     return {
         "id": given_id,
         "kind": kind,
+        "about": await about(pool, kind, given_id),
         "account": await store.account_head(pool, owner.account_id),
         "changes": await store.change_heads(pool, change_ids),
         "story": [asdict(each) for each in happened],
@@ -65,9 +72,10 @@ async def _owner(pool: Pool, given_id: str) -> tuple[str, Owner]:
         found = await store.owner(pool, candidate, given_id)
         if found is not None:
             return candidate, found
+    name = kind.replace("_", " ")
     raise NotFound(
         Code.NOT_FOUND,
-        f"Nothing here has the id {given_id!r}, read as {'an' if kind[0] in 'aei' else 'a'} {kind}. "
-        "Ids of accounts, changes, quotes, events, invoices, subscriptions, customers and Stripe requests "
-        "are understood.",
+        f"Nothing here has the id {given_id!r}, read as {'an' if name[0] in 'aei' else 'a'} {name}. "
+        "Ids of accounts, changes, quotes, events, invoices, charges, payment intents, subscriptions, their "
+        "schedules, customers and Stripe requests are understood.",
     )

@@ -70,6 +70,15 @@ QUOTE_MISMATCH: Final = _counter("quote_mismatch_total", "Charges that differ fr
 RENEWAL_AT_RISK: Final = _counter(
     "renewal_at_risk_total", "Looks at a promised decrease that found it in danger: must stay 0."
 )
+NOTICE_TOTAL: Final = _counter("notice_total", "E-mails by kind and what became of a try.", "kind", "outcome")
+NOTICE_OLDEST_SECONDS: Final = _gauge("notice_oldest_seconds", "Age of the oldest e-mail that is not sent.")
+CHANGE_LIMIT: Final = _counter(
+    "change_limit_total",
+    "Changes refused for the limits of their subscription, by us or by Stripe: the latter must stay 0.",
+    "by",
+)
+WRITES_STOPPED: Final = _gauge("writes_stopped", "1 while the stop switch for all accounts is on.")
+ACCOUNTS_HELD: Final = _gauge("accounts_held", "Accounts that are stopped or parked by themselves.", "why")
 ESTIMATE_DIFFERENCE_MINOR: Final = _histogram(
     "estimate_difference_minor",
     "Distance between a quote and its estimate, in minor units.",
@@ -158,12 +167,18 @@ class LogEvent(StrEnum):
     )
     RENEWAL_MENDED = "renewal.mended", "A schedule had lost its promise, and gets it again."
     RENEWAL_MISSED = "renewal.missed", "A subscription renewed without the decrease that was promised."
+    CHANGE_HELD = "change.held", "A change waits, because writes are stopped or its account is parked."
+    CHANGE_LIMITED = (
+        "change.limited",
+        "Stripe's limit of a subscription was reached, although our fuse is lower.",
+    )
     CHANGE_RESUMED = "change.resumed", "A change that another process left behind was taken up again."
     REQUEST_OPENED = "change_request.opened", "Somebody asked for a change that is not self-serve."
     REQUEST_DECIDED = (
         "change_request.decided",
         "A change request was decided, taken back, or has expired.",
     )
+    USAGE_CROSSED = "usage.crossed", "What an account uses reached 80, 90 or 100 % of what it bought."
     ACCOUNT_PARKED = "account.parked", "Billing changes of an account were stopped until staff look at it."
     ACCOUNT_UNPARKED = "account.unparked", "Billing changes of an account were allowed again."
     WRITES_STOPPED = "writes.stopped", "The stop switch for outgoing writes was turned on."

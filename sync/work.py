@@ -20,6 +20,7 @@ from sync.errors import Code, Conflict
 from sync.states import ENDED, Leg, LegState, may_move
 from sync.store import changes as store
 from sync.store import quotes as quote_store
+from sync.store import switches
 from sync.store.accounts import AccountRow
 from sync.store.accounts import get as get_account
 from sync.store.changes import LegRow
@@ -57,12 +58,24 @@ class Work:
     leg: LegRow
 
     async def is_held(self) -> bool:
-        """Asked right before a call leaves: the lease is still ours, and now for its whole length."""
+        """Asked right before a void leaves: the lease is still ours, and now for its whole length.
+
+        No switch stops a void: it can only prevent a charge.
+        """
         return await store.renew(self.billing.pool, self.leg)
+
+    async def may_write(self) -> bool:
+        """The same for a call that changes something: not while writes are stopped or the account parked."""
+        return await switches.may_write(self.billing.pool, self.leg, although_parked=self.only_lets_go)
 
     async def may_charge(self) -> bool:
         """The same for a call that charges: never after the deadline, however long it was held up."""
-        return await store.renew(self.billing.pool, self.leg, before_deadline=True)
+        return await switches.may_write(self.billing.pool, self.leg, before_deadline=True)
+
+    @property
+    def only_lets_go(self) -> bool:
+        """Whether all that is left to write is to let go of a schedule: the leg is to end, or is in force."""
+        return self.leg.ending is not None or self.leg.state == LegState.APPLIED
 
     @property
     def change_id(self) -> str:

@@ -19,6 +19,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "create": ("/v1/subscriptions", requests.marked(CREATE, "chg_1")),
     "update_preview": (PREVIEW, requests.update_preview("sub_1", ITEMS, 1_800_000_000)),
     "recurring_preview": (PREVIEW, requests.recurring_preview("sub_1", ITEMS)),
+    "staying_preview": (PREVIEW, requests.staying_preview("sub_1", "next")),
     "next_preview": (PREVIEW, requests.next_preview("sub_1", ITEMS)),
     "create_preview": (PREVIEW, requests.create_preview("cus_1", ITEMS[1:])),
     "customer": (

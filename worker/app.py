@@ -108,9 +108,18 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
         _in_background(applier.run(stop), stop),
         _in_background(Refresher(refresh).run(stop), stop),
         _in_background(jobs.run(stop), stop),
+        _in_background(_send_mail(settings, billing, stop), stop),
         _in_background(gauges.measure_state(billing.pool, stop), stop),
     ):
         yield
+
+
+async def _send_mail(settings: Settings, billing: Billing, stop: asyncio.Event) -> None:
+    """Send the stored notices, where there is a mail server."""
+    if settings.smtp_url is not None:
+        from worker.senders import mailer  # templates: no other process pays for them
+
+        await mailer.send_mail(settings, billing, stop)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from sync import changes
+from sync import changes, switch
 from sync.billing import Billing
 from sync.gateway import Gateway
 from sync.mirror import Mirror
@@ -45,6 +45,7 @@ async def billing_for(
             policy=rules,
             mirror=Mirror(wake=changes.wake),
             quote_ttl_seconds=settings.quote_ttl_seconds,
+            support_email=settings.support_email,
         )
     finally:
         if gateway is not None:
@@ -61,6 +62,7 @@ def gateway_for(settings: Settings, pool: Pool) -> Gateway:
         api_key=settings.stripe_api_key.get_secret_value(),
         api_base=None if base == STRIPE_API_BASE else base,
         budget=RateRow(pool, settings.stripe_rate),
+        gate=switch.gate(pool),
     )
 
 

@@ -36,6 +36,7 @@ NEEDS: Final[Mapping[str, frozenset[Need]]] = {
     "twin": frozenset(),
     "version": frozenset(),
     "catalog check": frozenset(),
+    **dict.fromkeys(("policy check", "policy show", "policy explain"), frozenset()),
     **dict.fromkeys(("run", "serve", "work", "doctor"), frozenset({Need.DATABASE, Need.STRIPE})),
     **dict.fromkeys(("accounts link", "quote", "confirm"), frozenset({Need.DATABASE, Need.STRIPE})),
     **dict.fromkeys(("catalog diff", "catalog push", "adopt"), frozenset({Need.DATABASE, Need.STRIPE})),

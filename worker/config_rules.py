@@ -82,8 +82,32 @@ def _mail(environ: Mapping[str, str]) -> Iterator[str]:
     url = environ.get("PRORATA_SMTP_URL", "")
     if url and urlsplit(url).scheme not in ("smtp", "smtps"):
         yield "PRORATA_SMTP_URL: must begin with smtp:// or smtps://"
+    elif url and not _names_a_host(url):
+        yield "PRORATA_SMTP_URL: names no host, or a port that is no number; write smtps://user:password@host"
     if url and not environ.get("PRORATA_MAIL_FROM"):
         yield "PRORATA_MAIL_FROM: is missing; PRORATA_SMTP_URL needs a sender"
+    yield from _address("PRORATA_MAIL_FROM", environ, "Billing <billing@example.com>")
+    yield from _address("PRORATA_SUPPORT_EMAIL", environ, "support@example.com")
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname and urlsplit(url).port != 0)
+    except ValueError:
+        return False
+
+
+def _address(name: str, environ: Mapping[str, str], example: str) -> Iterator[str]:
+    text = environ.get(name)
+    if not text:
+        return
+    from worker.senders import addresses  # only where there is one: most commands send no mail
+
+    try:
+        bare = "<" not in example
+        (addresses.bare_address if bare else addresses.address_of)(text)
+    except addresses.BadAddress:
+        yield f"{name}: must be an e-mail address, such as {example}"
 
 
 def _bootstrap(environ: Mapping[str, str]) -> Iterator[str]:

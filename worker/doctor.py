@@ -6,21 +6,21 @@ Every check ends in a finding, whatever happens in it, so that one trouble does 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from handlers import inbox
-from sync import clock
+from sync import clock, switch
 from sync.errors import ProrataError
 from sync.gateway import STRIPE_API_VERSION, Gateway, StripeCallFailed
 from sync.rules.catalog import Catalog, PriceBook, Slot
 from sync.store import catalog_prices, mode
 from sync.store.db import Pool, create_pool, unavailable
+from worker import doctor_mail
 from worker.billing import load_catalog, load_policy
 from worker.config_rules import STRIPE_API_BASE
+from worker.findings import Area, Finding, Status
 from worker.migrate import pending
 from worker.preflight import check_rules, wrong_mode
 
@@ -29,33 +29,6 @@ if TYPE_CHECKING:
 
 CLOCK_SECONDS: Final = 30
 CONNECT_SECONDS: Final = 3.0
-
-
-class Status(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"  # it works, but not as it should for long
-    FAIL = "fail"  # it does not work
-
-
-class Area(StrEnum):
-    """Whose trouble it is; the command's exit code follows from it."""
-
-    SETTINGS = "settings"
-    STRIPE = "stripe"
-    DATABASE = "database"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and what to do about it."""
-
-    name: str
-    area: Area
-    status: Status
-    found: str
-    advice: str | None = None
 
 
 class _NoBudget:
@@ -68,6 +41,7 @@ class _NoBudget:
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a person would look."""
     found = [_key(settings), _webhook(settings), _rules(settings)]
+    found.append(await doctor_mail.server(settings))
     found += [finding async for finding in _stripe(settings)]
     found += [finding async for finding in _database(settings)]
     return found
@@ -186,8 +160,9 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         schema = await _schema(settings)
         yield schema
         if schema.status is Status.OK:
-            for check in (_mode(settings, pool), _prices(settings, pool), _inbox(pool)):
+            for check in (_mode(settings, pool), _prices(settings, pool), _inbox(pool), _switches(pool)):
                 yield await check
+            yield await doctor_mail.backlog(pool)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         detail = unavailable(error).detail
         yield Finding("database", Area.DATABASE, Status.FAIL, detail, "look at the server's log")
@@ -253,3 +228,20 @@ async def _inbox(pool: Pool) -> Finding:
     if buried:
         return Finding("inbox", Area.DATABASE, Status.WARN, said, "`prorata dead list`")
     return Finding("inbox", Area.DATABASE, Status.OK, said)
+
+
+async def _switches(pool: Pool) -> Finding:
+    """What is kept from Stripe on purpose: somebody has to remember to let it go on."""
+    found = await switch.status(pool)
+    everything, accounts, parked = found["all_accounts"], found["accounts"], found["parked_accounts"]
+    said = f"{len(accounts)} accounts stopped, {parked} parked, {found['waiting']} changes wait"
+    if everything is not None:
+        said = f"ALL writes are stopped since {everything['since']} by {everything['actor']}; {said}"
+        return Finding("outgoing writes", Area.DATABASE, Status.WARN, said, "`prorata go`, once that is safe")
+    if accounts:
+        advice = "`prorata go --account ID`, once that is safe"
+        return Finding("outgoing writes", Area.DATABASE, Status.WARN, said, advice)
+    if parked:
+        advice = "`prorata show ID` says why; then `prorata accounts unpark ID --reason TEXT`"
+        return Finding("outgoing writes", Area.DATABASE, Status.WARN, said, advice)
+    return Finding("outgoing writes", Area.DATABASE, Status.OK, "allowed; no account is parked")

@@ -10,9 +10,9 @@ from typing import Final
 import asyncpg
 
 from handlers import inbox
-from sync import clock, telemetry
+from sync import clock, switch, telemetry
 from sync.gateway import STRIPE_API_VERSION
-from sync.store import changes
+from sync.store import changes, notices
 from sync.store.db import Pool
 
 LAG_SECONDS: Final = 0.5
@@ -27,6 +27,11 @@ async def measure_state(pool: Pool, stop: asyncio.Event) -> None:
             telemetry.INBOX_OLDEST_SECONDS.set(await inbox.oldest_seconds(pool) or 0)
             telemetry.INBOX_DEPTH.labels(state="waiting").set(await inbox.waiting(pool))
             telemetry.INBOX_DEPTH.labels(state="buried").set(await inbox.buried(pool))
+            telemetry.NOTICE_OLDEST_SECONDS.set((await notices.backlog(pool)).oldest_seconds)
+            held = await switch.status(pool)
+            telemetry.WRITES_STOPPED.set(int(held["all_accounts"] is not None))
+            telemetry.ACCOUNTS_HELD.labels(why="stopped").set(len(held["accounts"]))
+            telemetry.ACCOUNTS_HELD.labels(why="parked").set(held["parked_accounts"])
             telemetry.CHANGE_OPEN_AGE_SECONDS.set(await changes.oldest_open_seconds(pool) or 0)
 
 

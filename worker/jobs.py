@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -16,10 +17,10 @@ import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.core.applications import PgQueuer
 
-from sync import changes, clock
+from sync import changes, clock, request_decisions, usage
 from sync.advance import advance
 from sync.billing import Billing
-from sync.store.db import classify
+from sync.store.db import Failure, classify
 from sync.store.jobs import QUEUE_SETTINGS, Job, queries
 from sync.telemetry import JOB_SECONDS, LogEvent
 
@@ -37,6 +38,8 @@ HEARTBEAT_SECONDS: Final = 10
 POLL_SECONDS: Final = 2
 JOBS_AT_ONCE: Final = 32
 SWEEP_SECONDS: Final = 1.0
+# How often promised decreases are compared with what is in use: they are warned of by the day.
+LOOK_AHEAD_SECONDS: Final = 30.0
 RECONNECT_SECONDS: Final = 1.0
 CATCH_UP_CRON: Final = "* * * * *"
 
@@ -53,11 +56,24 @@ class Jobs:
         """One handler for every name of the queue."""
         return {Job.ADVANCE_CHANGE: self._advance_change, Job.CATCH_UP: self._run_catch_up}
 
+    def rounds(self) -> dict[str, tuple[Callable[[], Awaitable[object]], float]]:
+        """What is looked for in our own tables every so many seconds, by every worker.
+
+        Changes that are due: the queue may have lost them, or their worker died. Decreases that no longer
+        fit, and requests that nobody decided: nothing but a notice comes of either.
+        """
+        return {
+            "sweep": (partial(changes.enqueue_due, self._billing), SWEEP_SECONDS),
+            "usage": (partial(usage.warn_of_decreases, self._billing), LOOK_AHEAD_SECONDS),
+            "requests": (partial(request_decisions.expire_due, self._billing), LOOK_AHEAD_SECONDS),
+        }
+
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; a lost database connection is opened again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run_queue(stop))
-            group.create_task(self._sweep(stop))
+            for name, (work, seconds) in self.rounds().items():
+                group.create_task(_repeat(stop, name, work, seconds))
 
     async def _run_queue(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -101,14 +117,20 @@ class Jobs:
     async def _run_catch_up(self, _: dict[str, str]) -> None:
         await self._catch_up()
 
-    async def _sweep(self, stop: asyncio.Event) -> None:
-        """Enqueue what is due by our own tables: the queue may have lost it, or its worker died."""
-        while not stop.is_set():
-            try:
-                await changes.enqueue_due(self._billing)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning(LogEvent.JOB_FAILED, kind="sweep", error=str(classify(error)))
-            await _pause(stop, SWEEP_SECONDS)
+
+async def _repeat(
+    stop: asyncio.Event, name: str, work: Callable[[], Awaitable[object]], seconds: float
+) -> None:
+    """Do something again and again until `stop`; no failure of one round ends the rounds."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception as error:  # the worker must not die of one look
+            if classify(error) in (Failure.RETRY, Failure.UNAVAILABLE):
+                log.warning(LogEvent.JOB_FAILED, kind=name, error=type(error).__name__)
+            else:
+                log.exception(LogEvent.JOB_FAILED, kind=name, error=type(error).__name__)
+        await _pause(stop, seconds)
 
 
 def _entrypoint(name: Job, handler: Handler) -> Callable[[QueuedJob], Awaitable[None]]:

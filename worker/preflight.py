@@ -28,15 +28,16 @@ async def check_start(settings: Settings, billing: Billing) -> None:
 
 
 def check_rules(catalog: Catalog, policy: Policy) -> None:
-    """Catalog and policy must pass their own checks. Raises BadInput with every problem."""
+    """Catalog and policy must pass their own checks. Raises BadInput with every problem of both."""
     faults = {Code.CATALOG_INVALID: catalog.check(), Code.POLICY_INVALID: policy.check(catalog)}
-    for code, found in faults.items():
-        if found:
-            raise BadInput(
-                code,
-                f"The {code.removesuffix('_invalid')} has problems; nothing was started:",
-                [Problem("", code, text) for text in found],
-            )
+    broken = [code for code, found in faults.items() if found]
+    if broken:
+        names = " and the ".join(code.removesuffix("_invalid") for code in broken)
+        raise BadInput(
+            broken[0],
+            f"The {names} {'has' if len(broken) == 1 else 'have'} problems; nothing was started:",
+            [Problem("", code, text) for code, found in faults.items() for text in found],
+        )
 
 
 async def check_schema(dsn: str) -> None:

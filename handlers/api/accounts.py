@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from handlers.api.lists import page
 from handlers.registry import Answer, Call, Nothing
-from handlers.schemas import NewAccountBody, PageQuery, PrimaryAdmin, UsageBody
-from sync import accounts
+from handlers.schemas import NewAccountBody, PageQuery, PaymentMethodLinkBody, PrimaryAdmin, UsageBody
+from sync import account_views, accounts, portal, usage
 from sync.accounts import NewAccount
 
 
@@ -28,14 +28,16 @@ async def create(call: Call[NewAccountBody, Nothing]) -> Answer:
 
 async def show(call: Call[Nothing, Nothing]) -> Answer:
     """Return one account."""
-    return Answer.json(await accounts.view(call.billing, call.path["account_id"]))
+    return Answer.json(await account_views.view(call.billing, call.path["account_id"]))
 
 
 async def list_all(call: Call[Nothing, PageQuery]) -> Answer:
     """Return accounts in the order of their ids."""
     query = call.query
     return page(
-        await accounts.list_accounts(call.billing, limit=query.limit, starting_after=query.starting_after)
+        await account_views.list_accounts(
+            call.billing, limit=query.limit, starting_after=query.starting_after
+        )
     )
 
 
@@ -47,15 +49,23 @@ async def set_primary_admin(call: Call[PrimaryAdmin, Nothing]) -> Answer:
 
 async def set_usage(call: Call[UsageBody, Nothing]) -> Answer:
     """Take note of what is in use."""
-    account_id, usage = call.path["account_id"], call.body
-    return Answer.json(await accounts.set_usage(call.billing, account_id, usage.contacts, usage.seats))
+    account_id, told = call.path["account_id"], call.body
+    return Answer.json(await usage.record(call.billing, account_id, told.contacts, told.seats))
+
+
+async def link_payment_method(call: Call[PaymentMethodLinkBody, Nothing]) -> Answer:
+    """Return a link to Stripe's page for the payment method."""
+    account_id, body = call.path["account_id"], call.body
+    return Answer.json(
+        await portal.payment_method_link(call.billing, account_id, body.actor, body.return_url)
+    )
 
 
 async def list_invoices(call: Call[Nothing, PageQuery]) -> Answer:
     """Return the account's invoices, newest first."""
     account_id, query = call.path["account_id"], call.query
     return page(
-        await accounts.invoices(
+        await account_views.invoices(
             call.billing, account_id, limit=query.limit, starting_after=query.starting_after
         )
     )

@@ -1,6 +1,6 @@
 """What callers get, as models: OpenAPI describes answers with them, and tests hold real answers to them."""
 
-from handlers.views.accounts import Account, Invoice
+from handlers.views.accounts import Account, Invoice, Link
 from handlers.views.base import Page, Problem
 from handlers.views.catalog import Catalog
 from handlers.views.change_requests import ChangeRequest
@@ -16,6 +16,7 @@ __all__ = [
     "EndedChange",
     "Estimate",
     "Invoice",
+    "Link",
     "Live",
     "Page",
     "Problem",

@@ -17,11 +17,35 @@ class Admin(Given):
     email: str
 
 
+class Link(Given):
+    """A page of Stripe's, to be opened once and soon."""
+
+    url: str
+
+
 class Usage(Given):
     """What is in use, as far as we were told."""
 
     contacts: int | None
     seats: int | None
+
+
+class Entitlement(Given):
+    """What may be used now, and why: all of the terms, to be read only, or none of them."""
+
+    level: Literal["full", "read_only", "none"]
+    reason: str
+    terms: Terms | None
+
+
+class TermsPeriod(Given):
+    """What was in force from one moment to another, and the change that brought it; newest first."""
+
+    effective_at: Moment
+    ended_at: Moment | None
+    change_id: str
+    leg: Literal["now", "at_renewal"]
+    terms: Terms
 
 
 class OpenLeg(Given):
@@ -61,13 +85,26 @@ class Account(Given):
     terms: Terms | None
     terms_after_renewal: Terms | None
     entitled: Annotated[Terms | None, Field(description="What may be used now: paid for and in force.")]
+    entitlement: Entitlement
     usage: Usage
     next_invoice: NextInvoice | None
     open_legs: list[OpenLeg]
     findings: list[dict[str, Any]]
     payment_method: PaymentMethod
     parked: Parked | None
+    history: list[TermsPeriod]
     created_at: Moment
+
+
+class InvoicePayment(Given):
+    """How the invoice stands with its money, as we last heard of it."""
+
+    state: Literal[
+        "none", "unpaid", "processing", "action_required", "failed", "paid", "partly_refunded", "refunded"
+    ]
+    amount_refunded: Amount
+    disputed: Annotated[bool, Field(description="A charge of it was disputed, whatever came of that.")]
+    failure_code: Annotated[str | None, Field(description="Why the last attempt failed: the bank's reason.")]
 
 
 class Invoice(Given):
@@ -80,5 +117,6 @@ class Invoice(Given):
     total: Amount
     amount_due: Amount
     amount_paid: Amount
+    payment: InvoicePayment
     hosted_invoice_url: str | None
     created_at: Moment

@@ -53,6 +53,9 @@ class Quote(Given):
     at_renewal: Terms | None
     self_serve: bool
     refusals: list[ProblemEntry]
+    warnings: Annotated[
+        list[ProblemEntry], Field(description="Said although it can be confirmed, such as change_limit_near.")
+    ]
     due_today: Annotated[Amount | None, Field(description="What is really collected today.")]
     to_balance: Annotated[
         Amount | None, Field(description="What moves on the customer's balance; negative is credit gained.")

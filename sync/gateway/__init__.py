@@ -7,14 +7,14 @@ neither invents keys nor repeats a write whose outcome is unknown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import stripe
 
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
-from sync.gateway.transport import Answer, Budget, Call, StillWanted, Transport
+from sync.gateway.shapes import PATHS, EventPage, ObjectRead, StoredCall
+from sync.gateway.transport import Answer, Budget, Call, StillWanted, Transport, always_open
 from sync.stripe_objects import (
     Charge,
     Customer,
@@ -39,65 +39,19 @@ __all__ = [
     "Verdict",
 ]
 
-T = TypeVar("T")
 # What the SDK pins, and so what every object here is decoded as.
 STRIPE_API_VERSION: str = stripe.api_version
 PAGE = 100
 LOOKUP_KEYS_PER_LIST = 10  # Stripe's own limit
 
-_PATHS = {
-    "customer": "/v1/customers/{}",
-    "subscription": "/v1/subscriptions/{}",
-    "invoice": "/v1/invoices/{}",
-    "price": "/v1/prices/{}",
-    "product": "/v1/products/{}",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCall:
-    """A write whose key and body are already committed in table stripe_call."""
-
-    key: str
-    step: str
-    method: str
-    path: str
-    params: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectRead:
-    """One object as Stripe has it: `body` is JSON, None when Stripe has no such object (any more)."""
-
-    kind: str
-    object_id: str
-    body: bytes | None
-    sent_unix: int
-    date_unix: int
-
-    def decode(self, struct: type[T]) -> T:
-        """The object, typed. Raises StripeCallFailed (MISSING) where Stripe has none."""
-        if self.body is None:
-            failure = Failure(Verdict.MISSING, f"there is no {self.kind} {self.object_id}", http_status=404)
-            raise StripeCallFailed(failure, f"{self.kind}.retrieve")
-        return msgspec.json.decode(self.body, type=struct)
-
-
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """A page of the Events API, newest first, each event as raw JSON."""
-
-    events: list[bytes]
-    has_more: bool
-    last_id: str | None
-    date_unix: int
-
 
 class Gateway:
     """Reads are typed (`sync.stripe_objects`) and complete: no list in them is cut off."""
 
-    def __init__(self, *, api_key: str, api_base: str | None, budget: Budget) -> None:
-        self._transport = Transport(api_key=api_key, api_base=api_base, budget=budget)
+    def __init__(
+        self, *, api_key: str, api_base: str | None, budget: Budget, gate: StillWanted = always_open
+    ) -> None:
+        self._transport = Transport(api_key=api_key, api_base=api_base, budget=budget, gate=gate)
 
     async def close(self) -> None:
         await self._transport.close()
@@ -120,18 +74,17 @@ class Gateway:
     async def send(self, call: StoredCall, still_wanted: StillWanted | None = None) -> Answer:
         """Send a stored write once (or again, where Stripe did not begin to execute it).
 
-        `still_wanted` is asked right before each send; once it says no, the failure's verdict is REPEAT.
+        Right before each send `still_wanted` is asked, or else the stop switch; a no is a REPEAT failure.
         """
-        write = Call(
-            f"write.{call.step}", call.method, call.path, call.params, key=call.key, still_wanted=still_wanted
-        )
+        name = f"write.{call.step}"
+        write = Call(name, call.method, call.path, call.params, key=call.key, still_wanted=still_wanted)
         return await self._transport.send(write)
 
     # ---- reads that decide about money
 
     async def subscription(self, subscription_id: str) -> Subscription:
         """A subscription with all its items and its latest invoice expanded."""
-        path = _PATHS["subscription"].format(subscription_id)
+        path = PATHS["subscription"].format(subscription_id)
         answer = await self._get("subscription.retrieve", path, {"expand": ["latest_invoice"]})
         return msgspec.convert(await self._complete("subscription", answer.data, urgent=True), Subscription)
 
@@ -196,6 +149,18 @@ class Gateway:
         )
         return msgspec.convert(await self._with_all_lines(answer.data, urgent=True), Invoice)
 
+    async def payment_method_page(self, customer_id: str, *, locale: str, return_url: str | None) -> str:
+        """A link to Stripe's page for the payment method. It changes nothing, so it needs no stored key."""
+        params: dict[str, Any] = {
+            "customer": customer_id,
+            "locale": locale,
+            "flow_data": {"type": "payment_method_update"},
+        }
+        if return_url is not None:
+            params["return_url"] = return_url
+        call = Call("billing_portal_session.create", "POST", "/v1/billing_portal/sessions", params)
+        return str((await self._transport.send(call)).data["url"])
+
     # ---- reads for the catalog, the mirror and catch-up
 
     async def prices(self, lookup_keys: Sequence[str]) -> list[Price]:
@@ -213,9 +178,9 @@ class Gateway:
         return [msgspec.convert(row, Product) for row in rows]
 
     async def read_object(self, kind: str, object_id: str, *, urgent: bool = False) -> ObjectRead:
-        """One object by kind (`customer subscription invoice price product`) and id, complete."""
+        """One object by kind (Stripe's own `object`, a key of `PATHS`) and id, complete."""
         try:
-            answer = await self._get(f"{kind}.retrieve", _PATHS[kind].format(object_id), urgent=urgent)
+            answer = await self._get(f"{kind}.retrieve", PATHS[kind].format(object_id), urgent=urgent)
         except StripeCallFailed as error:
             if error.failure.verdict is not Verdict.MISSING:
                 raise
@@ -227,9 +192,8 @@ class Gateway:
     async def list_events(
         self, *, created_gte: int, starting_after: str | None = None, limit: int = PAGE
     ) -> EventPage:
-        params: dict[str, Any] = {"created": {"gte": created_gte}, "limit": limit}
-        if starting_after:
-            params["starting_after"] = starting_after
+        cursor = {"starting_after": starting_after} if starting_after else {}
+        params = {"created": {"gte": created_gte}, "limit": limit, **cursor}
         answer = await self._get("event.list", "/v1/events", params, urgent=False)
         rows = answer.data["data"]
         return EventPage(
@@ -245,6 +209,14 @@ class Gateway:
         for event in await self._list("event.list", "/v1/events", params):
             if (event.get("request") or {}).get("idempotency_key") == key:
                 return str(event["data"]["object"]["id"])
+        return None
+
+    async def key_that_made(self, schedule_id: str, created_unix: int) -> str | None:
+        """The idempotency key of the request that made a schedule; None for one made in the dashboard."""
+        params = {"type": "subscription_schedule.created", "created": {"gte": created_unix - 60}}
+        for event in await self._list("event.list", "/v1/events", params):
+            if event["data"]["object"]["id"] == schedule_id:
+                return (event.get("request") or {}).get("idempotency_key")
         return None
 
     # ---- plumbing

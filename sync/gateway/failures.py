@@ -70,8 +70,9 @@ class StripeCallFailed(StripeTrouble):
     def __init__(self, failure: Failure, operation: str) -> None:
         self.failure = failure
         self.operation = operation
+        stopped = failure.code == Code.WRITES_STOPPED
         super().__init__(
-            _CODES.get(failure.verdict, Code.STRIPE_REFUSED),
+            Code.WRITES_STOPPED if stopped else _CODES.get(failure.verdict, Code.STRIPE_REFUSED),
             _sentence(failure, operation),
             retryable=failure.verdict in (Verdict.REPEAT, Verdict.BUSY, Verdict.UNKNOWN),
         )
@@ -79,6 +80,8 @@ class StripeCallFailed(StripeTrouble):
 
 def _sentence(failure: Failure, operation: str) -> str:
     request = f" (Stripe request {failure.request_id})" if failure.request_id else ""
+    if failure.code == Code.WRITES_STOPPED:
+        return f"Writes are stopped, so {operation} did not leave. Nothing was charged; repeat it later."
     match failure.verdict:
         case Verdict.DENIED:
             return f"Stripe does not accept our API key for {operation}: {failure.message}{request}"

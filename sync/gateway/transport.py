@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from sync import clock, telemetry
+from sync.errors import Code
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict, judge
 from sync.telemetry import LogEvent
 
@@ -36,6 +37,12 @@ ATTEMPTS = 5
 StillWanted = Callable[[], Awaitable[bool]]
 # The code of a write that was held up for so long that it must not leave any more.
 HELD_UP = "held_up"
+_KEPT_BACK = (HELD_UP, Code.WRITES_STOPPED)
+
+
+async def always_open() -> bool:
+    """The gate of a door through which nothing is written."""
+    return True
 
 
 class Budget(Protocol):
@@ -77,11 +84,15 @@ class Call:
 class Transport:
     """Sends calls with the official SDK over aiohttp.
 
-    `api_base` None means Stripe itself. Raises StripeCallFailed and nothing else of Stripe's.
+    `api_base` None means Stripe itself. Raises StripeCallFailed and nothing else of Stripe's. `gate` is
+    asked right before each write that has no `still_wanted` of its own, so that no writer can forget it.
     """
 
-    def __init__(self, *, api_key: str, api_base: str | None, budget: Budget) -> None:
+    def __init__(
+        self, *, api_key: str, api_base: str | None, budget: Budget, gate: StillWanted = always_open
+    ) -> None:
         stripe.enable_telemetry = False
+        self._gate = gate
         self._budget = budget
         self._offset_seconds = 0.0
         self._http = {
@@ -117,8 +128,7 @@ class Transport:
         started = clock.monotonic()
         await self._budget.take(urgent=call.urgent)
         telemetry.STRIPE_RATE_WAIT_SECONDS.observe(clock.monotonic() - started)
-        if call.still_wanted is not None and not await call.still_wanted():
-            failure = Failure(Verdict.REPEAT, "it was held up for too long and did not leave.", code=HELD_UP)
+        if (failure := await self._kept_back(call)) is not None:
             raise StripeCallFailed(failure, call.operation)
         sent_unix, started = self.stripe_now(), clock.monotonic()
         try:
@@ -139,6 +149,13 @@ class Transport:
             date_unix=date_unix,
             replayed=headers.get("idempotent-replayed") == "true",
         )
+
+    async def _kept_back(self, call: Call) -> Failure | None:
+        if call.still_wanted is not None and not await call.still_wanted():
+            return Failure(Verdict.REPEAT, "it was held up for too long and did not leave.", code=HELD_UP)
+        if call.key is not None and call.still_wanted is None and not await self._gate():
+            return Failure(Verdict.REPEAT, "outgoing writes are stopped.", code=Code.WRITES_STOPPED)
+        return None
 
     async def _request(self, call: Call) -> Any:
         client = self._clients["read" if call.key is None else "write"]
@@ -172,7 +189,7 @@ class Transport:
 
 def _worth_repeating(call: Call, error: BaseException) -> bool:
     """Reads may be repeated freely; a write only while Stripe says that it did not begin to execute."""
-    if not isinstance(error, StripeCallFailed) or error.failure.code == HELD_UP:
+    if not isinstance(error, StripeCallFailed) or error.failure.code in _KEPT_BACK:
         return False
     repeatable = (
         (Verdict.REPEAT, Verdict.BUSY, Verdict.UNKNOWN)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sync import clock, failpoints
+from sync import clock, failpoints, hold
 from sync.failpoints import Failpoint
-from sync.gateway import StoredCall, StripeCallFailed, Verdict
+from sync.gateway import Failure, StoredCall, StripeCallFailed, Verdict
 from sync.requests import Body
 from sync.states import Leg
 from sync.store import calls as call_store
@@ -22,6 +22,8 @@ from sync.work import Work
 
 # Stripe forgets keys after a day; well before that the same key may not be trusted any more.
 KEY_LIFE = timedelta(hours=23)
+
+HTTP_SERVER_ERROR = 500
 
 # Stripe's answer is stored under the key, and would be replayed for a day.
 _ANSWERED = (Verdict.REFUSED, Verdict.MISSING, Verdict.DECLINED)
@@ -43,26 +45,39 @@ def is_forgotten(row: CallRow) -> bool:
     return row.first_sent_at is not None and clock.wall() - row.first_sent_at >= KEY_LIFE
 
 
+def is_burnt(failure: Failure) -> bool:
+    """Whether Stripe answered with an error of its own, which the key replays for a day from now on."""
+    return failure.verdict is Verdict.UNKNOWN and (failure.http_status or 0) >= HTTP_SERVER_ERROR
+
+
 async def write(work: Work, step: str, path: str, body: Body) -> Mapping[str, Any]:
-    """Store a call, send it, and store its answer; returns the object. Raises StripeCallFailed."""
+    """Store a call, send it, and store its answer; returns the object. Raises StripeCallFailed, Held."""
+    await hold.check(work)
     _, attempts = await call_store.newest(work.billing.pool, work.change_id, step_name(step))
     key = f"change:{work.change_id}:{Leg.AT_RENEWAL}:{step}:{attempts + 1}"
     call = StoredCall(key, step_name(step), "POST", path, body)
     async with transaction(work.billing.pool) as conn:
         await call_store.insert(conn, call, work.change_id)
         _reach(call, "before_commit")
-    return await resend(work, call)
+    return await _send(work, call)
 
 
 async def resend(work: Work, call: StoredCall) -> Mapping[str, Any]:
-    """Send a stored call, for the first time or again. Raises StripeCallFailed; a definite no is stored."""
+    """Send again what an earlier attempt stored. Raises StripeCallFailed, Held."""
+    await hold.check(work)
+    return await _send(work, call)
+
+
+async def _send(work: Work, call: StoredCall) -> Mapping[str, Any]:
+    """Send a stored call. Raises StripeCallFailed; a definite no is stored."""
     await call_store.mark_sent(work.billing.pool, call.key)
     _reach(call, "before_call")
     try:
-        answer = await work.billing.gateway.send(call, work.is_held)
+        answer = await work.billing.gateway.send(call, work.may_write)
     except StripeCallFailed as error:
         failure = error.failure
-        if failure.verdict in _ANSWERED:
+        # The schedule that a create may have made is looked for by its key, so that one stays open.
+        if failure.verdict in _ANSWERED or (is_burnt(failure) and call.step != step_name("create")):
             status = failure.http_status or 0
             await call_store.mark_answered(
                 work.billing.pool, call.key, status, failure.request_id, failure.code

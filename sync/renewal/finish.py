@@ -7,10 +7,12 @@ from datetime import timedelta
 import structlog
 
 from sync import clock
+from sync.renewal.ownership import disown
 from sync.renewal.release import let_go
-from sync.renewal.standing import Standing, effective_unix, read
+from sync.renewal.standing import Standing, effective_unix, promise, read
 from sync.states import LegState
 from sync.store import accounts as account_store
+from sync.store import promises as promise_store
 from sync.store.db import transaction
 from sync.stripe_objects import Invoice
 from sync.telemetry import QUOTE_MISMATCH, LogEvent
@@ -26,19 +28,18 @@ RETRY_SECONDS = 10.0
 async def finish(work: Work) -> float:
     """The step of a renewal leg whose items are in force."""
     standing = await read(work)
-    if _is_spent(work, standing):
+    if _is_spent(work, standing) and not await _is_taken_over(work):
         await let_go(work, standing)
+        await disown(work)
     invoice = await _renewal_invoice(work, standing)
     if invoice is None and clock.wall() < (work.leg.applied_at or clock.wall()) + PATIENCE:
         return RETRY_SECONDS
-    expected, billed = _expected_minor(standing), _billed_minor(standing, invoice) if invoice else None
+    expected, billed = _expected_minor(work, standing), _billed_minor(standing, invoice) if invoice else None
     difference = 0 if billed is None else billed - expected
     async with transaction(work.billing.pool) as conn:
         if difference:
             why = f"change {work.change_id}: the renewal bills {billed} instead of {expected}"
             await account_store.park(conn, work.account.id, why)
-        if _is_spent(work, standing):
-            await account_store.set_schedule(conn, work.account.id, None)
         await work.move(
             conn,
             LegState.SETTLED,
@@ -65,6 +66,12 @@ def _is_spent(work: Work, standing: Standing) -> bool:
     return all(phase.start_date <= standing.now_unix for phase in schedule.phases)
 
 
+async def _is_taken_over(work: Work) -> bool:
+    """Whether a newer promise goes on with the schedule."""
+    newer = await promise_store.promise_of(work.billing.pool, work.account.id)
+    return newer is not None and newer.change_id != work.change_id
+
+
 async def _renewal_invoice(work: Work, standing: Standing) -> Invoice | None:
     """The invoice of the period that began with the promise."""
     since = await work.billing.gateway.invoices_since(standing.subscription.id, effective_unix(work))
@@ -72,10 +79,13 @@ async def _renewal_invoice(work: Work, standing: Standing) -> Invoice | None:
     return cycles[-1] if cycles else None
 
 
-def _expected_minor(standing: Standing) -> int:
-    """What the items of ours cost for one period, before discounts and taxes."""
+def _expected_minor(work: Work, standing: Standing) -> int:
+    """What the promised items of ours cost for one period, before discounts and taxes.
+
+    Of the promise, not of today: more may have been bought since.
+    """
     amounts = standing.book.amounts()
-    return sum(amounts.get(item.price_id, 0) * item.quantity for item in standing.items)
+    return sum(amounts.get(item.price_id, 0) * item.quantity for item in promise(work, standing).items)
 
 
 def _billed_minor(standing: Standing, invoice: Invoice) -> int:

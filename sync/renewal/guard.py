@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import structlog
 
 from sync import clock, failpoints
+from sync.conclude import end
 from sync.errors import Code
 from sync.failpoints import Failpoint
+from sync.renewal.ownership import disown
+from sync.renewal.risk import DAY_SECONDS, HOUR_SECONDS
 from sync.renewal.standing import Standing, effective_unix, is_in_force
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
@@ -19,8 +20,6 @@ from sync.work import GO_ON, Work
 
 log = structlog.get_logger()
 
-DAY_SECONDS = int(timedelta(days=1).total_seconds())
-HOUR_SECONDS = int(timedelta(hours=1).total_seconds())
 # Stripe enters a phase within moments of its start, and bills the renewal about an hour later.
 PATIENCE_SECONDS = 600
 RETRY_SECONDS = 10.0
@@ -44,6 +43,9 @@ async def renewed(work: Work, standing: Standing) -> float:
             conn, work.account.id, terms, clock.wall(), work.change_id, Leg.AT_RENEWAL
         )
         note = {"subscription": standing.subscription.id}
+        if work.leg.state == LegState.CONFIRMED:
+            # Written, and the process died before it could say so: the renewal came first.
+            await work.move(conn, LegState.APPLYING, "read_back", note)
         await work.move(conn, LegState.APPLIED, "renew", note, ending=None, reason=None, detail=None)
         failpoints.reach(Failpoint.RENEWAL_APPLY_BEFORE_COMMIT)
     log.info(LogEvent.CHANGE_APPLIED, change_id=work.change_id, account_id=work.account.id)
@@ -64,8 +66,24 @@ async def missed(work: Work, standing: Standing) -> float:
     )
     RENEWAL_AT_RISK.inc()
     log.error(LogEvent.RENEWAL_MISSED, change_id=work.change_id, account_id=work.account.id)
+    state = LegState(work.leg.state)
     async with transaction(work.billing.pool) as conn:
         await account_store.park(conn, work.account.id, f"change {work.change_id}: {why}")
         note = {"now": standing.now_unix}
-        await work.move(conn, LegState.FAILED, "miss", note, reason=Code.RENEWAL_MISSED, detail=why)
+        # It ends with the release of our schedule, which would otherwise go on to decrease something later.
+        await work.move(
+            conn,
+            LegState.APPLYING if state is LegState.CONFIRMED else state,
+            "miss",
+            note,
+            reason=Code.RENEWAL_MISSED,
+            detail=why,
+            ending=LegState.FAILED,
+        )
     return GO_ON
+
+
+async def over(work: Work) -> float:
+    """The subscription has ended, and its schedule with it."""
+    await disown(work)
+    return await end(work, LegState.FAILED, Code.SUBSCRIPTION_CANCELED, "The subscription has ended.")

@@ -7,6 +7,7 @@ from datetime import datetime
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
 from sync.store import changes as store
+from sync.store import promises as promise_store
 from sync.store.changes import ChangeRow
 from sync.store.db import Connection
 from sync.store.jobs import Job, enqueue
@@ -21,7 +22,7 @@ async def hand_over(
     `terms` nothing is left to promise, and the schedule has to go. The caller holds the account's lock.
     """
     if terms is not None:
-        if (replaced := await store.replace_promise(conn, change.account_id)) is not None:
+        if (replaced := await promise_store.replace_promise(conn, change.account_id)) is not None:
             note = {"by": change.id}
             await store.add_step(conn, replaced, Leg.AT_RENEWAL, "replace", LegState.REPLACED, note)
         await _promise(conn, change, terms, effective_on)

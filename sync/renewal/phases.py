@@ -8,13 +8,22 @@ that are not ours (Stripe docs "Subscription schedules").
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sync.requests import Body
 from sync.rules.items import Item
 from sync.rules.terms import Interval
-from sync.stripe_objects import Phase, Schedule, Span, Subscription, SubscriptionItem, ref_id
+from sync.stripe_objects import (
+    Phase,
+    PhaseDiscount,
+    Reference,
+    Schedule,
+    Span,
+    Subscription,
+    SubscriptionItem,
+    ref_id,
+)
 
 RENEWAL_METADATA = "prorata_renewal"
 
@@ -56,25 +65,61 @@ def keeps(schedule: Schedule, subscription: Subscription, promise: Promise) -> b
     if present.end_date != subscription.period_end:
         return False
     following = [phase for phase in schedule.phases if phase.start_date >= present.end_date]
-    running = next((phase for phase in schedule.phases if phase.start_date == present.start_date), None)
+    metered = {item.price_id for item in promise.items if item.metered}
     return (
-        running is not None
-        and _counted(running) == _counted_items(subscription)
+        shows(schedule, subscription)
         and len(following) == 1
-        and _counted(following[0]) == Counter((item.price_id, _quantity(item)) for item in promise.items)
+        and following[0].proration_behavior == "none"
+        and _said(following[0], metered) == _asked(bodies(subscription, present, promise)[1])
     )
 
 
-def _quantity(item: Item) -> int | None:
-    return None if item.metered else item.quantity
+def shows(schedule: Schedule, subscription: Subscription) -> bool:
+    """Whether the schedule's running phase has the subscription's items. Stripe keeps both equal, so where
+    they differ one of two reads lags behind."""
+    held = Counter((item.price.id, item.quantity or 0) for item in subscription.items.data)
+    return held == Counter((item.price_id, item.quantity) for item in running_items(schedule))
 
 
-def _counted(phase: Phase) -> Counter[tuple[str | None, int | None]]:
-    return Counter((ref_id(item.price), item.quantity) for item in phase.items)
+def running_items(schedule: Schedule) -> tuple[Item, ...]:
+    """The items of the phase that runs; a phase's items have no ids."""
+    present = schedule.current_phase
+    running = next(
+        (each for each in schedule.phases if present and each.start_date == present.start_date), None
+    )
+    found = running.items if running else []
+    return tuple(Item("", ref_id(item.price) or "", item.quantity or 0) for item in found)
 
 
-def _counted_items(subscription: Subscription) -> Counter[tuple[str | None, int | None]]:
-    return Counter((item.price.id, item.quantity) for item in subscription.items.data)
+def _said(phase: Phase, metered: Collection[str]) -> tuple[object, ...]:
+    """What a phase makes of the subscription, in a shape that `_asked` shares. A metered item has no
+    quantity that was asked for, whatever it shows."""
+    items = []
+    for item in phase.items:
+        quantity = 0 if ref_id(item.price) in metered else item.quantity or 0
+        items.append((ref_id(item.price), quantity, _named(item.discounts), _rates(item.tax_rates)))
+    return (Counter(items), _named(phase.discounts), _rates(phase.default_tax_rates))
+
+
+def _asked(body: Body) -> tuple[object, ...]:
+    items = [
+        (item["price"], item.get("quantity", 0), _ids(item), tuple(sorted(item.get("tax_rates", []))))
+        for item in body["items"]
+    ]
+    return (Counter(items), _ids(body), tuple(sorted(body.get("default_tax_rates", []))))
+
+
+def _ids(body: Body) -> tuple[str, ...]:
+    return tuple(sorted(each["discount"] for each in body.get("discounts", [])))
+
+
+def _named(discounts: Iterable[PhaseDiscount] | None) -> tuple[str, ...]:
+    """A coupon by its own name equals no running discount: it would begin anew."""
+    return tuple(sorted(ref_id(each.discount) or "new" for each in discounts or []))
+
+
+def _rates(rates: Iterable[Reference] | None) -> tuple[str, ...]:
+    return tuple(sorted(rate.id for rate in rates or []))
 
 
 def common(subscription: Subscription) -> Body:

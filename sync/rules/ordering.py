@@ -8,7 +8,8 @@ and is ignored; inside the span the order is either proven by the contents or do
 reads the object again. Reading too much costs a call; guessing costs a wrong bill.
 
 Sources: Stripe docs "Receive Stripe events in your webhook endpoint" (no order, duplicates), "How
-subscriptions work" and "Invoicing overview" (the life of both objects).
+subscriptions work", "Invoicing overview", "How PaymentIntents work" and "Subscription schedules" (the lives
+of the objects), API reference "The Charge object" and "The Invoice Payment object".
 """
 
 from __future__ import annotations
@@ -110,6 +111,9 @@ class ReadView:
 
 _FIRST, _MIDDLE, _LATE, _LAST = range(4)
 
+# A payment intent that nobody tried to pay; Stripe's own status is the same after a failed attempt.
+UNTRIED = "untried"
+
 # States that an object never returns from to a lower rank. What is not listed is in the middle.
 _RANKS: dict[tuple[str, str], int] = {
     ("subscription", "incomplete"): _FIRST,
@@ -121,6 +125,20 @@ _RANKS: dict[tuple[str, str], int] = {
     ("invoice", "uncollectible"): _LATE,
     ("invoice", "paid"): _LAST,
     ("invoice", "void"): _LAST,
+    # Money is refunded and disputed in the state `succeeded`; another attempt is another charge.
+    ("charge", "pending"): _FIRST,
+    ("charge", "succeeded"): _LAST,
+    ("charge", "failed"): _LAST,
+    ("payment_intent", UNTRIED): _FIRST,
+    ("payment_intent", "succeeded"): _LAST,
+    ("payment_intent", "canceled"): _LAST,
+    ("invoice_payment", "open"): _FIRST,
+    ("invoice_payment", "paid"): _LAST,
+    ("invoice_payment", "canceled"): _LAST,
+    ("subscription_schedule", "not_started"): _FIRST,
+    ("subscription_schedule", "completed"): _LAST,
+    ("subscription_schedule", "released"): _LAST,
+    ("subscription_schedule", "canceled"): _LAST,
 }
 
 

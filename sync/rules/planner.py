@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sync.errors import Code, NotFound, Problem, Refused
 from sync.rules.catalog import Catalog
-from sync.rules.differences import Difference, Dimension, Direction, Target, apply, differences
+from sync.rules.differences import Difference, Target, apply, differences
 from sync.rules.items import (
     AddItem,
     Amendment,
@@ -28,6 +28,7 @@ from sync.rules.policy import Policy
 from sync.rules.policy_rule import Decision, Effective, PaymentBehavior, ProrationBehavior, Rule
 from sync.rules.price_book import PriceBook
 from sync.rules.terms import Terms, pointer_to
+from sync.rules.usage import below_use
 
 __all__ = [
     "AddItem",
@@ -125,7 +126,7 @@ def plan(
     self_serve = all(
         one.rule.decision in (Decision.SELF_SERVE_NOW, Decision.SELF_SERVE_AT_RENEWAL) for one in decided
     )
-    refusals = [*draft.refused_by_rule(decided), *draft.below_usage(decided), *draft.not_as_recorded()]
+    refusals = [*draft.refused_by_rule(decided), *draft.below_usage(), *draft.not_as_recorded()]
     if not refusals:
         try:
             return draft.finished(decided, self_serve)
@@ -188,21 +189,10 @@ class _Draft:
             return ()
         return differences(self.current, self.scheduled, self.catalog)
 
-    def below_usage(self, decided: tuple[Decided, ...]) -> Iterator[Problem]:
-        """Refuse seats or contacts below those in use. An increase that is still too small is welcome."""
-        if self.usage is None:
-            return
-        falling = {one.difference.dimension for one in decided if one.difference.direction is Direction.DOWN}
-        is_first = self.current is None
-        if (is_first or Dimension.SEATS in falling) and self.wanted.seats < self.usage.seats:
-            detail = (
-                f"{self.usage.seats} seats are in use, so {self.wanted.seats} are too few. Free some first."
-            )
-            yield Problem(pointer_to("seats"), Code.SEATS_IN_USE, detail)
-        limit, contacts = self.wanted.contact_limit, self.usage.contacts
-        if (is_first or Dimension.CONTACT_LIMIT in falling) and limit < contacts:
-            detail = f"There are {contacts} contacts, so a limit of {limit} is too low. Remove some first."
-            yield Problem(pointer_to("contact_limit"), Code.CONTACTS_IN_USE, detail)
+    def below_usage(self) -> Iterator[Problem]:
+        """Refuse seats or contacts below those in use."""
+        if self.usage is not None:
+            yield from below_use(self.current, self.wanted, self.usage.contacts, self.usage.seats)
 
     def not_as_recorded(self) -> Iterator[Problem]:
         """Refuse to build on items that do not bill the current terms: their difference would be charged."""

@@ -1,4 +1,5 @@
-"""The policy: who may change billing, and which change is self-serve, by request, or refused.
+"""The policy: who may change billing, which change is self-serve, by request, or refused, and what a
+subscription's state leaves of what was bought.
 
 It is data (`policy.toml`), so that a company can be stricter or looser without touching code.
 """
@@ -16,6 +17,7 @@ from sync.errors import BadInput, Code
 from sync.rules import policy_check
 from sync.rules.catalog import Catalog
 from sync.rules.differences import DIRECTIONS, Difference, Dimension, Direction, differences
+from sync.rules.entitlements import EntitlementRule, Level, Status
 from sync.rules.policy_rule import (
     ANY_PRODUCT,
     Decision,
@@ -58,6 +60,7 @@ class Policy:
 
     rules: tuple[Rule, ...]
     who: Mapping[Action, tuple[str, ...]]
+    entitlements: tuple[EntitlementRule, ...]
 
     @classmethod
     def load(cls, toml_text: str) -> Self:
@@ -66,12 +69,13 @@ class Policy:
         Whether the table is complete and without contradiction is the business of `check`.
         """
         root = Table.parse(toml_text, Code.POLICY_INVALID)
-        root.only("who", "rules")
+        root.only("who", "rules", "entitlements")
         who = root.table("who")
         who.only(*Action)
         policy = cls(
             rules=tuple(_rule(table) for table in root.tables("rules")),
             who=MappingProxyType({action: who.texts(action) for action in Action}),
+            entitlements=tuple(_entitlement(table) for table in root.tables("entitlements")),
         )
         root.finish(Code.POLICY_INVALID)
         return policy
@@ -91,7 +95,7 @@ class Policy:
                 if (rule.dimension, rule.direction, rule.product) == (dimension, direction, name):
                     return rule
         detail = (
-            f"The policy has no rule for {dimension} {direction} of {product}; run `prorata catalog check`."
+            f"The policy has no rule for {dimension} {direction} of {product}; run `prorata policy check`."
         )
         raise BadInput(Code.POLICY_INVALID, detail)
 
@@ -122,6 +126,11 @@ def _rule(table: Table) -> Rule:
         on_approval=tuple(_effective(table)),
         reason=table.text("reason"),
     )
+
+
+def _entitlement(table: Table) -> EntitlementRule:
+    table.only("status", "level", "reason")
+    return EntitlementRule(table.choice("status", Status), table.choice("level", Level), table.text("reason"))
 
 
 def _effective(table: Table) -> Iterator[Effective]:

@@ -1,4 +1,4 @@
-"""What must be true of a policy: unique, complete, no dead rule, and nothing that Stripe would do unpaid."""
+"""What must be true of a policy: unique, complete, no dead rule, and nothing granted that is not paid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from sync.rules import entitlements
 from sync.rules.differences import DIRECTIONS, Dimension, Direction, product_direction
 from sync.rules.policy_rule import (
     ANY_PRODUCT,
@@ -28,7 +29,8 @@ _CREATION: Final = (ProrationBehavior.NONE, PaymentBehavior.ALLOW_INCOMPLETE)
 def faults(policy: Policy, catalog: Catalog) -> list[str]:
     """Return one sentence per fault, in the order of the rules below."""
     return [*_who(policy), *_unique(policy), *_complete(policy, catalog), *_dead(policy, catalog),
-            *(fault for rule in policy.rules for fault in _contradictions(rule))]  # fmt: skip
+            *(fault for rule in policy.rules for fault in _contradictions(rule)),
+            *entitlements.faults(policy.entitlements)]  # fmt: skip
 
 
 def _who(policy: Policy) -> Iterator[str]:
@@ -78,6 +80,9 @@ def _contradictions(rule: Rule) -> Iterator[str]:
     where = f"{rule.dimension} {rule.direction} {rule.product}"
     if (rule.decision is Decision.BY_REQUEST) != bool(rule.on_approval):
         yield f"{where}: on_approval belongs to by_request, and only there"
+    if len(set(rule.on_approval)) != len(rule.on_approval):
+        yield f"{where}: on_approval names a moment twice"
+    yield from _timing(rule, where)
     billed = (rule.proration_behavior, rule.payment_behavior)
     if rule.dimension is Dimension.PURCHASE:
         if rule.decision not in (Decision.SELF_SERVE_NOW, Decision.REFUSED):
@@ -89,6 +94,24 @@ def _contradictions(rule: Rule) -> Iterator[str]:
             yield f"{where}: needs always_invoice and one of {', '.join(_PAID_OR_NOTHING)}, or it is not paid"
     elif billed != (ProrationBehavior.NONE, None):
         yield f"{where}: bills nothing now, so it needs proration_behavior none and no payment_behavior"
+
+
+# What only one moment makes sense for, whoever decides: ending comes with the period, staying at once.
+_ONLY_MOMENT: Final = {Direction.AT_PERIOD_END: Effective.RENEWAL, Direction.UNDO: Effective.NOW}
+_SELF_SERVE_MOMENT: Final = {
+    Decision.SELF_SERVE_NOW: Effective.NOW,
+    Decision.SELF_SERVE_AT_RENEWAL: Effective.RENEWAL,
+}
+
+
+def _timing(rule: Rule, where: str) -> Iterator[str]:
+    only = _ONLY_MOMENT.get(rule.direction)
+    if rule.decision in _SELF_SERVE_MOMENT:
+        moments: tuple[Effective, ...] = (_SELF_SERVE_MOMENT[rule.decision],)
+    else:
+        moments = rule.on_approval
+    if only is not None and any(moment is not only for moment in moments):
+        yield f"{where}: takes effect {'now' if only is Effective.NOW else 'at renewal'} only"
 
 
 def _is_billed_now(rule: Rule) -> bool:

@@ -138,7 +138,8 @@ def estimate_change(
     new_end = period.end
     if current is not None and current.interval is not wanted_now.interval:
         new_end = period_from(period.start, wanted_now.interval).end
-    amounts = {slot.key: amount_minor for slot, amount_minor in catalog.amounts.items()}
+    slots = {slot for terms in (current, wanted_now) if terms for slot in catalog.items_for(terms, currency)}
+    amounts = {slot.key: catalog.amounts[slot] for slot in slots if slot in catalog.amounts}
     return estimate(
         _items(current, catalog, currency) if current else (),
         _items(wanted_now, catalog, currency),

@@ -51,9 +51,14 @@ SET_USAGE = """
 UPDATE account SET contacts_in_use = coalesce($2, contacts_in_use), seats_in_use = coalesce($3, seats_in_use)
  WHERE id = $1
 """
+# Every reason is logged, the first one is shown.
 PARK = """
-UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coalesce(parked_reason, $2)
- WHERE id = $1
+WITH parked AS (
+    UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coalesce(parked_reason, $2)
+     WHERE id = $1
+    RETURNING id
+)
+INSERT INTO switch_log (act, account_id, actor, reason) SELECT 'park', id, $3, $2 FROM parked
 """
 
 # From the mirror: null until the first event about the customer was applied.
@@ -71,6 +76,18 @@ SELECT product, tier, contact_limit, seats, add_ons, interval
 SELECT_TERMS_OF_MANY = """
 SELECT account_id, product, tier, contact_limit, seats, add_ons, interval
   FROM account_terms WHERE account_id = ANY ($1) AND ended_at IS NULL
+"""
+# The newest terms of each account, in force or over.
+SELECT_HISTORY = """
+SELECT newest.*
+  FROM unnest($1::text[]) AS wanted (account_id)
+ CROSS JOIN LATERAL (
+       SELECT account_id, effective_at, ended_at, change_id, leg,
+              product, tier, contact_limit, seats, add_ons, interval
+         FROM account_terms AS terms
+        WHERE terms.account_id = wanted.account_id
+        ORDER BY effective_at DESC, ended_at DESC NULLS FIRST LIMIT $2) AS newest
+ ORDER BY newest.account_id, newest.effective_at DESC, newest.ended_at DESC NULLS FIRST
 """
 END_TERMS = """
 UPDATE account_terms SET ended_at = $4
@@ -103,6 +120,17 @@ class AccountRow:
     parked_at: datetime | None
     parked_reason: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRow:
+    """What an account bought by one leg of a change, from when to when; `ended_at` None: still in force."""
+
+    effective_at: datetime
+    ended_at: datetime | None
+    change_id: str
+    leg: str
+    terms: Terms
 
 
 async def insert(conn: Executor, row: dict[str, str]) -> bool:
@@ -176,9 +204,9 @@ async def have_payment_method(conn: Executor, account_ids: Collection[str]) -> d
     return {row["id"]: row["present"] for row in rows}
 
 
-async def park(conn: Executor, account_id: str, reason: str) -> None:
+async def park(conn: Executor, account_id: str, reason: str, *, actor: str = "prorata") -> None:
     """Stop all billing changes of the account until staff look; the first reason stays."""
-    await conn.execute(PARK, account_id, reason)
+    await conn.execute(PARK, account_id, reason, actor)
 
 
 async def terms(conn: Executor, account_id: str) -> Terms | None:
@@ -192,6 +220,25 @@ async def terms_of(conn: Executor, account_ids: Collection[str]) -> dict[str, Te
     rows: list[Any] = await conn.fetch(SELECT_TERMS_OF_MANY, list(account_ids))
     found = [dict(row) for row in rows]
     return {row.pop("account_id"): Terms.from_json(row) for row in found}
+
+
+async def terms_history(
+    conn: Executor, account_ids: Collection[str], limit: int
+) -> dict[str, list[TermsRow]]:
+    """The newest `limit` terms of each account, newest first; accounts that never bought are absent."""
+    found: dict[str, list[TermsRow]] = {}
+    for record in await conn.fetch(SELECT_HISTORY, list(account_ids), limit):
+        row = dict(record)
+        found.setdefault(row.pop("account_id"), []).append(
+            TermsRow(
+                effective_at=row.pop("effective_at"),
+                ended_at=row.pop("ended_at"),
+                change_id=row.pop("change_id"),
+                leg=row.pop("leg"),
+                terms=Terms.from_json(row),
+            )
+        )
+    return found
 
 
 async def begin_terms(

@@ -57,7 +57,7 @@ class LegRow:
 
 
 _LEG_NAMES = [field.name for field in fields(LegRow)]
-_LEG = ", ".join(_LEG_NAMES)
+LEG_COLUMNS = ", ".join(_LEG_NAMES)
 _CHANGE = "id, quote_id, account_id, actor_id, created_at"
 
 INSERT_CHANGE = "INSERT INTO change (id, quote_id, account_id, actor_id) VALUES ($1, $2, $3, $4)"
@@ -75,18 +75,10 @@ SELECT {_CHANGE} FROM change
    AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM change WHERE id = $3))
  ORDER BY created_at DESC, id DESC LIMIT $1
 """
-SELECT_LEG = f"SELECT {_LEG} FROM change_leg WHERE change_id = $1 AND leg = $2"
-SELECT_LEGS = f"SELECT {_LEG} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"
+SELECT_LEG = f"SELECT {LEG_COLUMNS} FROM change_leg WHERE change_id = $1 AND leg = $2"
+SELECT_LEGS = f"SELECT {LEG_COLUMNS} FROM change_leg WHERE change_id = ANY ($1) ORDER BY change_id, leg"
 SELECT_OPEN_LEGS = f"""
-SELECT {_LEG} FROM change_leg WHERE account_id = ANY ($1) AND ended_at IS NULL ORDER BY account_id, leg
-"""
-
-HAS_OPEN_NOW_LEG = """
-SELECT EXISTS (SELECT FROM change_leg WHERE account_id = $1 AND leg = 'now' AND ended_at IS NULL)
-"""
-SELECT_PROMISE = f"""
-SELECT {_LEG} FROM change_leg
- WHERE account_id = $1 AND leg = 'at_renewal' AND ended_at IS NULL AND state <> 'applied'
+SELECT {LEG_COLUMNS} FROM change_leg WHERE account_id = ANY ($1) AND ended_at IS NULL ORDER BY account_id, leg
 """
 
 # The lease is what lets one process work on a leg; the fence makes a late one's writes fail.
@@ -95,12 +87,11 @@ UPDATE change_leg
    SET fence = fence + 1, attempts = attempts + 1,
        leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
  WHERE change_id = $1 AND leg = $2 AND ended_at IS NULL AND leased_until < clock_timestamp()
-RETURNING {_LEG}
+RETURNING {LEG_COLUMNS}
 """
 RENEW_LEASE = f"""
 UPDATE change_leg SET leased_until = clock_timestamp() + make_interval(secs => {LEASE_SECONDS})
  WHERE change_id = $1 AND leg = $2 AND fence = $3 AND ended_at IS NULL
-   AND (NOT $4 OR apply_deadline_at > clock_timestamp())
 """
 FREE_LEASE = """
 UPDATE change_leg
@@ -122,7 +113,7 @@ UPDATE change_leg
        settled_at = CASE WHEN $5 = 'settled' THEN clock_timestamp() ELSE settled_at END,
        ended_at = CASE WHEN $17 THEN clock_timestamp() END
  WHERE change_id = $1 AND leg = $2 AND fence = $3 AND state = $4
-RETURNING {_LEG}
+RETURNING {LEG_COLUMNS}
 """
 MOVED = (
     "reason",
@@ -142,15 +133,7 @@ UPDATE change_leg SET ending = $3, nudges = nudges + 1, next_attempt_at = clock_
  WHERE change_id = $1 AND leg = $2 AND ending IS NULL
    AND CASE leg WHEN 'now' THEN state = 'awaiting_payment'
                 ELSE state IN ('confirmed', 'applying', 'scheduled') END
-RETURNING {_LEG}
-"""
-
-# The promise that follows takes it over with everything at Stripe; whoever holds the lease loses it.
-REPLACE_PROMISE = """
-UPDATE change_leg
-   SET state = 'replaced', ended_at = clock_timestamp(), fence = fence + 1, leased_until = '-infinity'
- WHERE account_id = $1 AND leg = 'at_renewal' AND ended_at IS NULL AND state <> 'applied'
-RETURNING change_id
+RETURNING {LEG_COLUMNS}
 """
 
 INSERT_STEP = """
@@ -164,41 +147,6 @@ SELECT newest.*
         WHERE step.change_id = wanted.change_id ORDER BY id DESC LIMIT $2) AS newest
  ORDER BY newest.id
 """
-
-# Inside the mirror's transaction: legs are locked in the order of their ids, as everywhere.
-# The job may be lost with its worker, so the leg is due soon even where its next look was days away.
-MARK_SEEN = f"""
-WITH waiting AS (
-    SELECT leg.change_id, leg.leg
-      FROM change_leg AS leg JOIN account ON account.id = leg.account_id
-     WHERE account.stripe_customer_id = ANY ($1) AND leg.ended_at IS NULL
-     ORDER BY leg.change_id, leg.leg
-       FOR UPDATE OF leg
-)
-UPDATE change_leg AS leg
-   SET event_seen_at = clock_timestamp(), nudges = nudges + 1,
-       next_attempt_at = least(
-           next_attempt_at, clock_timestamp() + make_interval(secs => {NUDGE_SECONDS}))
-  FROM waiting
- WHERE leg.change_id = waiting.change_id AND leg.leg = waiting.leg
-RETURNING leg.change_id
-"""
-
-# The nudge moves the next one on, so that a full queue is not filled with the same change every second.
-NUDGE_DUE = f"""
-WITH due AS (
-    SELECT change_id, leg FROM change_leg
-     WHERE ended_at IS NULL AND next_attempt_at <= clock_timestamp()
-       AND leased_until < clock_timestamp()
-     ORDER BY change_id, leg LIMIT $1
-       FOR UPDATE SKIP LOCKED
-)
-UPDATE change_leg AS leg
-   SET next_attempt_at = clock_timestamp() + make_interval(secs => {NUDGE_SECONDS})
-  FROM due WHERE leg.change_id = due.change_id AND leg.leg = due.leg
-RETURNING leg.change_id
-"""
-
 
 OLDEST_OPEN = """
 SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM change_leg
@@ -263,26 +211,15 @@ async def open_legs(conn: Executor, account_ids: Collection[str]) -> list[LegRow
     return [LegRow(**dict(row)) for row in await conn.fetch(SELECT_OPEN_LEGS, list(account_ids))]
 
 
-async def has_open_now_leg(conn: Executor, account_id: str) -> bool:
-    """Whether something is being applied, or compared with its quote."""
-    return bool(await conn.fetchval(HAS_OPEN_NOW_LEG, account_id))
-
-
-async def promise_of(conn: Executor, account_id: str) -> LegRow | None:
-    """The account's promise for the renewal that is not in force yet."""
-    row = await conn.fetchrow(SELECT_PROMISE, account_id)
-    return LegRow(**dict(row)) if row else None
-
-
 async def lease(conn: Executor, change_id: str, name: str) -> LegRow | None:
     """Take the leg for LEASE_SECONDS; None while somebody else has it, or when it has ended."""
     row = await conn.fetchrow(LEASE_LEG, change_id, name)
     return LegRow(**dict(row)) if row else None
 
 
-async def renew(conn: Executor, held: LegRow, *, before_deadline: bool = False) -> bool:
-    """False once the lease was lost, or, where asked, once the deadline for applying has passed."""
-    done = await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence, before_deadline)
+async def renew(conn: Executor, held: LegRow) -> bool:
+    """False once the lease was lost."""
+    done = await conn.execute(RENEW_LEASE, held.change_id, held.leg, held.fence)
     return done.endswith(" 1")
 
 
@@ -311,12 +248,6 @@ async def ask_to_end(conn: Connection, change_id: str, name: str, ending: str) -
     return LegRow(**dict(row)) if row else None
 
 
-async def replace_promise(conn: Connection, account_id: str) -> str | None:
-    """End the account's promise for the renewal in favour of the next one; returns its change."""
-    found: str | None = await conn.fetchval(REPLACE_PROMISE, account_id)
-    return found
-
-
 async def add_step(
     conn: Executor, change_id: str, name: str, step: str, state: str, detail: dict[str, Any]
 ) -> None:
@@ -327,14 +258,3 @@ async def add_step(
 async def steps(conn: Executor, change_ids: Collection[str], limit: int) -> list[dict[str, Any]]:
     """The newest `limit` steps of each change, in their order."""
     return [dict(row) for row in await conn.fetch(SELECT_STEPS, list(change_ids), limit)]
-
-
-async def mark_seen(conn: Connection, customer_ids: Collection[str]) -> list[str]:
-    """Note that events about these customers were applied; returns the ids of their open changes."""
-    rows = await conn.fetch(MARK_SEEN, sorted(customer_ids))
-    return sorted({row["change_id"] for row in rows})
-
-
-async def nudge_due(conn: Connection, limit: int) -> list[str]:
-    """Changes whose next attempt is due and that nobody holds, each once in NUDGE_SECONDS."""
-    return sorted({row["change_id"] for row in await conn.fetch(NUDGE_DUE, limit)})

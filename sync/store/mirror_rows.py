@@ -12,15 +12,20 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from sync.mirror_rows import (
+    ChargeRow,
     ChildRow,
     CustomerRow,
     InvoiceLineRow,
+    InvoicePaymentRow,
     InvoiceRow,
     Kind,
     Metadata,
+    PaymentIntentRow,
     PriceRow,
     ProductRow,
     Row,
+    ScheduleItemRow,
+    ScheduleRow,
     SubscriptionItemRow,
     SubscriptionRow,
 )
@@ -83,11 +88,16 @@ _ROWS: Final[Mapping[Kind, tuple[str, type[Row]]]] = {
     Kind.INVOICE: ("stripe_invoice", InvoiceRow),
     Kind.PRICE: ("stripe_price", PriceRow),
     Kind.PRODUCT: ("stripe_product", ProductRow),
+    Kind.CHARGE: ("stripe_charge", ChargeRow),
+    Kind.PAYMENT_INTENT: ("stripe_payment_intent", PaymentIntentRow),
+    Kind.INVOICE_PAYMENT: ("stripe_invoice_payment", InvoicePaymentRow),
+    Kind.SCHEDULE: ("stripe_subscription_schedule", ScheduleRow),
 }
 # The kinds that have children: their table, row type and the column that names the parent.
 _CHILDREN: Final[Mapping[Kind, tuple[str, type[ChildRow], str]]] = {
     Kind.SUBSCRIPTION: ("stripe_subscription_item", SubscriptionItemRow, "subscription_id"),
     Kind.INVOICE: ("stripe_invoice_line", InvoiceLineRow, "invoice_id"),
+    Kind.SCHEDULE: ("stripe_subscription_schedule_item", ScheduleItemRow, "schedule_id"),
 }
 
 SELECT_ROWS: Final = {kind: _select(table, row, "id", "id") for kind, (table, row) in _ROWS.items()}

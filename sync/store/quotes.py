@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ class QuoteRow:
     fingerprint: str
     expires_at: datetime
     created_at: datetime
+    warnings: list[dict[str, str]] = field(default_factory=list)
 
 
 _NAMES = [field.name for field in fields(QuoteRow)]

@@ -34,9 +34,18 @@ SELECT id AS account_id, NULL::text AS change_id FROM account WHERE stripe_custo
 """
 # An old subscription of the account is known to the mirror alone.
 OWNER_OF_SUBSCRIPTION = """
-SELECT account.id AS account_id, NULL::text AS change_id
-  FROM account LEFT JOIN stripe_subscription AS mirrored ON mirrored.id = $1
- WHERE account.stripe_subscription_id = $1 OR account.stripe_customer_id = mirrored.customer_id
+SELECT id AS account_id, NULL::text AS change_id FROM account WHERE stripe_subscription_id = $1
+ UNION ALL
+SELECT account.id, NULL
+  FROM stripe_subscription AS mirrored JOIN account ON account.stripe_customer_id = mirrored.customer_id
+ WHERE mirrored.id = $1
+"""
+OWNER_OF_SCHEDULE = """
+SELECT id AS account_id, NULL::text AS change_id FROM account WHERE stripe_schedule_id = $1
+ UNION ALL
+SELECT account.id, NULL
+  FROM stripe_subscription_schedule AS plan JOIN account ON account.stripe_customer_id = plan.customer_id
+ WHERE plan.id = $1
 """
 # The invoice of a change first; a renewal's invoice belongs to the account as a whole.
 OWNER_OF_INVOICE = """
@@ -45,6 +54,27 @@ SELECT account_id, change_id FROM change_leg WHERE stripe_invoice_id = $1
 SELECT account.id, NULL
   FROM stripe_invoice AS invoice JOIN account ON account.stripe_customer_id = invoice.customer_id
  WHERE invoice.id = $1
+"""
+# Money belongs to the change whose invoice it pays; that of a renewal to the account as a whole.
+OWNER_OF_INTENT = """
+SELECT leg.account_id, leg.change_id
+  FROM stripe_invoice_paid_by AS paid_by JOIN change_leg AS leg ON leg.stripe_invoice_id = paid_by.invoice_id
+ WHERE paid_by.payment_intent_id = $1
+ UNION ALL
+SELECT account.id, NULL
+  FROM stripe_payment_intent AS intent JOIN account ON account.stripe_customer_id = intent.customer_id
+ WHERE intent.id = $1
+"""
+OWNER_OF_CHARGE = """
+SELECT leg.account_id, leg.change_id
+  FROM stripe_charge AS charge
+  JOIN stripe_invoice_paid_by AS paid_by ON paid_by.payment_intent_id = charge.payment_intent_id
+  JOIN change_leg AS leg ON leg.stripe_invoice_id = paid_by.invoice_id
+ WHERE charge.id = $1
+ UNION ALL
+SELECT account.id, NULL
+  FROM stripe_charge AS charge JOIN account ON account.stripe_customer_id = charge.customer_id
+ WHERE charge.id = $1
 """
 # A call serves a change or an account; the catalog's calls belong to nobody.
 OWNER_OF_REQUEST = """
@@ -68,7 +98,10 @@ OWNERS = {
     "quote": OWNER_OF_QUOTE,
     "customer": OWNER_OF_CUSTOMER,
     "subscription": OWNER_OF_SUBSCRIPTION,
+    "schedule": OWNER_OF_SCHEDULE,
     "invoice": OWNER_OF_INVOICE,
+    "payment_intent": OWNER_OF_INTENT,
+    "charge": OWNER_OF_CHARGE,
     "request": OWNER_OF_REQUEST,
     "event": OWNER_OF_EVENT,
 }
@@ -85,7 +118,7 @@ async def owner(conn: Executor, kind: str, given_id: str) -> Owner | None:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing at one moment. `what` is quote, call, step or event; `detail` depends on it."""
+    """One thing at one moment. `what` is quote, call, step, hold or event; `detail` depends on it."""
 
     at: datetime
     what: str
@@ -143,8 +176,19 @@ SELECT received_at AS at, 'event' AS what, event.id, state,
  WHERE account.id = $1
  ORDER BY created DESC, event.id DESC LIMIT $2
 """
-# Of one change: its invoice's, and what the account's customer and subscription said while it was open.
+# Of one change: its invoice's and that invoice's money's, and what the account's customer, subscription and
+# schedules said while it was open.
 EVENTS_OF_CHANGES = """
+WITH money AS (
+    SELECT leg.change_id, paid_by.payment_intent_id
+      FROM change_leg AS leg
+      JOIN stripe_invoice_paid_by AS paid_by ON paid_by.invoice_id = leg.stripe_invoice_id
+     WHERE leg.change_id = ANY ($1)
+), paying AS (
+    SELECT payment_intent_id AS object_id FROM money
+     UNION ALL
+    SELECT charge.id FROM money JOIN stripe_charge AS charge USING (payment_intent_id)
+)
 SELECT DISTINCT ON (event.created, event.id) received_at AS at, 'event' AS what, event.id, event.state,
        jsonb_build_object(
            'type', type, 'object_id', object_id, 'created_unix', created, 'source', source,
@@ -153,11 +197,25 @@ SELECT DISTINCT ON (event.created, event.id) received_at AS at, 'event' AS what,
   JOIN account ON account.id = leg.account_id
   JOIN inbox AS event ON event.customer_id = account.stripe_customer_id
    AND (event.object_id = leg.stripe_invoice_id
-        OR (event.object_id IN (account.stripe_subscription_id, account.stripe_customer_id)
+        OR event.object_id IN (SELECT object_id FROM paying)
+        OR ((event.object_id IN (account.stripe_subscription_id, account.stripe_customer_id)
+             OR event.type LIKE 'subscription!_schedule.%' ESCAPE '!')
             AND event.received_at BETWEEN leg.created_at
                                       AND coalesce(leg.ended_at, now()) + interval '10 minutes'))
  WHERE leg.change_id = ANY ($1)
  ORDER BY event.created DESC, event.id DESC LIMIT $2
+"""
+# Of the account, and of all accounts together, from the first of these changes to the end of the last.
+SWITCHES = """
+WITH span AS (
+    SELECT min(created_at) AS began, max(coalesce(ended_at, now())) AS ended
+      FROM change_leg WHERE change_id = ANY ($2)
+)
+SELECT at, 'hold' AS what, coalesce(account_id, 'all accounts') AS id, act AS state,
+       jsonb_build_object('actor', actor, 'reason', reason) AS detail
+  FROM switch_log, span
+ WHERE (account_id = $1 OR account_id IS NULL) AND ($3 OR at BETWEEN span.began AND span.ended)
+ ORDER BY at DESC LIMIT $4
 """
 
 
@@ -174,6 +232,7 @@ async def happenings(
         *await conn.fetch(QUOTES, account_id, None if whole_account else changes, limit),
         *await conn.fetch(CALLS, subjects, limit),
         *await conn.fetch(STEPS, changes, limit),
+        *await conn.fetch(SWITCHES, account_id, changes, whole_account, limit),
     ]
     if whole_account:
         rows += await conn.fetch(EVENTS_OF_ACCOUNT, account_id, limit)

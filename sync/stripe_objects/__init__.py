@@ -20,7 +20,6 @@ from sync.stripe_objects.catalog import (
     Recurring,
 )
 from sync.stripe_objects.corrections import (
-    Charge,
     InvoiceItem,
 )
 from sync.stripe_objects.customer import (
@@ -39,13 +38,8 @@ from sync.stripe_objects.invoice import (
     InvoiceLine,
     InvoiceLines,
     InvoiceParent,
-    InvoicePayment,
-    InvoicePayments,
     LineParent,
     LinePricing,
-    Payment,
-    PaymentError,
-    PaymentIntent,
     Period,
     PriceDetails,
     StatusTransitions,
@@ -54,8 +48,19 @@ from sync.stripe_objects.invoice import (
     TaxAmount,
     exclusive_minor,
 )
+from sync.stripe_objects.payments import (
+    AboutCharge,
+    Charge,
+    InvoicePayment,
+    InvoicePayments,
+    Payment,
+    PaymentDetails,
+    PaymentError,
+    PaymentIntent,
+)
 from sync.stripe_objects.schedule import (
     Phase,
+    PhaseDiscount,
     PhaseItem,
     Schedule,
     Span,
@@ -70,6 +75,7 @@ from sync.stripe_objects.subscription import (
 )
 
 __all__ = [
+    "AboutCharge",
     "AutomaticTax",
     "BillingMode",
     "Charge",
@@ -90,11 +96,13 @@ __all__ = [
     "LineParent",
     "LinePricing",
     "Payment",
+    "PaymentDetails",
     "PaymentError",
     "PaymentIntent",
     "PendingUpdate",
     "Period",
     "Phase",
+    "PhaseDiscount",
     "PhaseItem",
     "Price",
     "PriceDetails",

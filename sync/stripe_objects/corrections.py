@@ -1,8 +1,8 @@
-"""What waits for the next invoice, and what became of the money that was taken."""
+"""What waits for the next invoice."""
 
 from __future__ import annotations
 
-from sync.stripe_objects.base import Ref, StripeStruct
+from sync.stripe_objects.base import StripeStruct
 from sync.stripe_objects.invoice import InvoiceParent
 
 
@@ -18,12 +18,3 @@ class InvoiceItem(StripeStruct, frozen=True, kw_only=True):
     def subscription_id(self) -> str | None:
         """The only subscription whose invoices may take it; None: whichever comes first."""
         return self.parent.subscription_id if self.parent else None
-
-
-class Charge(StripeStruct, frozen=True, kw_only=True):
-    """One taking of money."""
-
-    id: str
-    payment_intent: Ref | None = None
-    amount_refunded: int = 0
-    disputed: bool = False

@@ -1,8 +1,9 @@
-"""Invoices with their lines, and the payments behind them."""
+"""Invoices with their lines."""
 
 from __future__ import annotations
 
 from sync.stripe_objects.base import Ref, StripeStruct, ref_id
+from sync.stripe_objects.payments import InvoicePayments
 
 
 class Period(StripeStruct, frozen=True, kw_only=True):
@@ -118,34 +119,6 @@ class StatusTransitions(StripeStruct, frozen=True, kw_only=True):
     paid_at: int | None = None
     voided_at: int | None = None
     marked_uncollectible_at: int | None = None
-
-
-class PaymentError(StripeStruct, frozen=True, kw_only=True):
-    code: str | None = None
-    decline_code: str | None = None
-    message: str | None = None
-
-
-class PaymentIntent(StripeStruct, frozen=True, kw_only=True):
-    id: str
-    status: str
-    last_payment_error: PaymentError | None = None
-
-
-class Payment(StripeStruct, frozen=True, kw_only=True):
-    type: str
-    payment_intent: str | PaymentIntent | None = None
-    charge: Ref | None = None
-
-
-class InvoicePayment(StripeStruct, frozen=True, kw_only=True):
-    id: str
-    status: str
-    payment: Payment
-
-
-class InvoicePayments(StripeStruct, frozen=True, kw_only=True):
-    data: list[InvoicePayment]
 
 
 class Invoice(StripeStruct, frozen=True, kw_only=True):

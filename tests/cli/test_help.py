@@ -25,6 +25,8 @@ LINE = re.compile(r"^\s*(?:\$ )?(prorata [a-z].*)$", re.MULTILINE)
 CHANGING = {
     ("accounts", "admin"): "--yes",
     ("accounts", "link"): "--dry-run",
+    ("accounts", "park"): "--dry-run",
+    ("accounts", "unpark"): "--dry-run",
     ("catalog", "push"): "--dry-run",
     ("changes", "resume"): "--dry-run",
     ("changes", "withdraw"): "--dry-run",
@@ -32,7 +34,13 @@ CHANGING = {
     ("dead", "bury"): "--dry-run",
     ("dead", "retry"): "--dry-run",
     ("events", "replay"): "--dry-run",
+    ("go",): "--dry-run",
     ("keys", "revoke"): "--yes",
+    ("requests", "approve"): "--dry-run",
+    ("requests", "decline"): "--dry-run",
+    ("requests", "withdraw"): "--dry-run",
+    ("notices", "retry"): "--dry-run",
+    ("stop",): "--dry-run",
 }
 # These run until they are stopped, or tell a story.
 WITHOUT_DATA = {("up",), ("run",), ("serve",), ("work",), ("twin",), ("keys", "revoke")}

@@ -18,7 +18,8 @@ from worker.local import free_port
 DECLINES = [point for point in Failpoint if point.startswith(("decline.", "void."))]
 DOORS = [point for point in Failpoint if point.startswith("confirm.")]
 PROMISES = [point for point in Failpoint if point.startswith("renewal")]
-PAYS = [point for point in Failpoint if point not in DECLINES + DOORS + PROMISES]
+NOTICES = [point for point in Failpoint if point.startswith("notice.")]
+PAYS = [point for point in Failpoint if point not in DECLINES + DOORS + PROMISES + NOTICES]
 HALF_MONTH = 14 * 86_400
 
 

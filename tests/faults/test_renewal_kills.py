@@ -70,6 +70,36 @@ async def test_a_renewal_is_seen_once_whoever_dies(world: World, tmp_path: Path)
             assert ["released"] == [each["status"] for each in await _schedules(world, account)]
 
 
+async def test_a_purchase_and_the_promise_before_it_survive_a_death(world: World, tmp_path: Path) -> None:
+    """Five seats are promised and more contacts are paid; the worker dies before the promise is written
+    anew. Until then the old schedule leads to the old seats; the renewal brings both."""
+    [account] = await _accounts(world, tmp_path, 1)
+    await world.sell(replace(BOUGHT, contact_limit=2500))
+    async with child(world, tmp_path, "work"):
+        promised = (await _confirm(world, account)).body
+        await world.eventually(lambda: _is(world, promised, "scheduled"), 40)
+    async with child(world, tmp_path, "work", Failpoint.APPLY_AFTER_COMMIT) as worker:
+        quote = await world.quote({"contact_limit": 2500}, account)
+        path = f"/v1/quotes/{quote['id']}/confirm?wait=0"
+        bought = (await world.call("POST", path, {"actor": ADMIN})).body
+        await dies(worker)
+    [schedule] = await _schedules(world, account)
+    assert ("active", 2) == (schedule["status"], len(_ahead(schedule)))
+    async with child(world, tmp_path, "work"):
+        await world.eventually(lambda: _is(world, bought, "scheduled"), 40)
+        await _renew(world, account)
+        await world.eventually(lambda: _is(world, bought, "settled"), 40)
+    terms = (await world.view(account))["terms"]
+    assert (5, 2500) == (terms["seats"], terms["contact_limit"])
+    assert ["released"] == [each["status"] for each in await _schedules(world, account)]
+
+
+def _ahead(schedule: dict[str, Any]) -> list[dict[str, Any]]:
+    """The running phase and those that follow."""
+    running = schedule["current_phase"]["start_date"]
+    return [phase for phase in schedule["phases"] if phase["start_date"] >= running]
+
+
 async def _accounts(world: World, folder: Path, count: int) -> list[str]:
     accounts = [f"acme{number}" for number in range(count)]
     async with child(world, folder, "work"):

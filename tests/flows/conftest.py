@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.faults.hands import HALF_MONTH, Hands
 from tests.flows.world import World, whole_world
 
 
@@ -14,3 +15,13 @@ async def world(database_url: str) -> AsyncIterator[World]:
     """Our process, a fresh database and a fresh local Stripe."""
     async with whole_world(database_url) as made:
         yield made
+
+
+@pytest.fixture
+async def slow(database_url: str) -> AsyncIterator[Hands]:
+    """In the middle of a paid month, and nobody works by itself."""
+    async with whole_world(database_url, work=False) as world:
+        hands = Hands(world)
+        await hands.buy()
+        await world.pass_time(HALF_MONTH)
+        yield hands

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sync import request_decisions
 from tests.flows.world import ADMIN, MARKETING, Said, World
 
 BOUGHT = replace(MARKETING, tier="pro", seats=6, add_ons={"sms": 2})
@@ -179,3 +180,37 @@ async def test_only_the_admin_asks(mid: World) -> None:
     body = {"terms": {"tier": "plus"}, "effective": "now", "reason": "why not", "actor": "mallory"}
     said = await mid.call("POST", "/v1/accounts/acme/change-requests", body)
     assert (said.status, said.body["code"]) == (403, "not_billing_admin")
+
+
+async def test_a_request_that_nobody_decides_expires(mid: World) -> None:
+    """After thirty days it ends by itself, and the admin may ask for something else."""
+    request = (await ask(mid, terms={"tier": "plus"})).body
+    await mid.billing.pool.execute(
+        "UPDATE change_request SET expires_at = now() WHERE id = $1", request["id"]
+    )
+
+    assert await request_decisions.expire_due(mid.billing) == 1
+    assert (await show(mid, request))["state"] == "expired"
+    assert (await ask(mid, terms={"tier": "plus"})).status == 201
+
+
+async def test_a_credit_is_no_reason_to_skip_the_admin(mid: World) -> None:
+    """Paid from the credit balance, nothing is collected today; it costs something all the same."""
+    customer = (await mid.view())["stripe_customer_id"]
+    credit = {"amount": "-500000", "currency": "usd"}
+    await mid.stripe("POST", f"/v1/customers/{customer}/balance_transactions", **credit)
+    said = await approve(mid, (await ask(mid, terms={"interval": "year"})).body)
+
+    assert said.body["state"] == "awaiting_admin_confirm"
+    assert said.body["quote"]["due_today"]["amount_minor"] == 0
+
+
+async def test_a_confirm_after_the_request_was_taken_back(mid: World) -> None:
+    """The quote of a withdrawn request buys nothing any more."""
+    approved = (await approve(mid, (await ask(mid, terms={"interval": "year"})).body)).body
+    path = f"/v1/change-requests/{approved['id']}/withdraw"
+    await mid.call("POST", path, {"actor": ADMIN})
+    said = await mid.confirm(approved["quote"])
+
+    assert (said.status, said.body["code"]) == (409, "request_closed")
+    assert (await mid.view())["terms"]["interval"] == "month"

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from sync import accounts, change_views, settle
+from sync import account_views, change_views, settle
 from sync.store.db import Pool
 from tests.flows.world import MARKETING, World
 
@@ -91,7 +91,7 @@ async def test_pages_cost_the_same_number_of_queries(world: World) -> None:
     for limit in (1, 3):
         counting = Counting(world.billing.pool)
         billing = replace(world.billing, pool=cast(Pool, counting))
-        found = await accounts.list_accounts(billing, limit=limit, starting_after=None)
+        found = await account_views.list_accounts(billing, limit=limit, starting_after=None)
         changes = await change_views.list_changes(billing, account_id=None, limit=limit, starting_after=None)
         assert (limit, limit) == (len(found[0]), len(changes[0]))
         reads[limit] = counting.reads

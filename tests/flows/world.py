@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -59,14 +60,16 @@ class World:
         async with self.client.request(method, url, json=body, headers=headers) as answer:
             return Said(answer.status, await answer.json(content_type=None), dict(answer.headers))
 
-    async def account(self, account_id: str = "acme", card: str = "pm_card_visa") -> dict[str, Any]:
+    async def account(
+        self, account_id: str = "acme", card: str = "pm_card_visa", locale: str = "en"
+    ) -> dict[str, Any]:
         """A new account with a card."""
         body = {
             "account_id": account_id,
             "email": "billing@acme.example",
             "name": "Acme",
             "primary_admin": {"user_id": ADMIN, "email": "ada@acme.example"},
-            "locale": "en",
+            "locale": locale,
             "currency": "usd",
             "payment_method": card,
         }
@@ -201,12 +204,18 @@ def settings_of(database_url: str, twin_url: str, port: int, secret: str) -> Set
 
 
 @asynccontextmanager
-async def whole_world(database_url: str, *, work: bool = True) -> AsyncIterator[World]:
-    """Start everything; without `work` nobody applies events or changes."""
+async def whole_world(
+    database_url: str, *, work: bool = True, policy: Path | None = None, **others: Any
+) -> AsyncIterator[World]:
+    """Start everything; without `work` nobody applies events or changes. `policy` is a file.
+
+    `others` are more settings, by their names.
+    """
     port, secret = free_port(), f"whsec_{secrets.token_hex(16)}"
     hook = f"http://127.0.0.1:{port}/webhooks/stripe"
     twin = await start(TwinSettings(webhook_url=hook, webhook_secret=secret))
     settings = settings_of(database_url, twin.base_url, port, secret)
+    settings = settings.model_copy(update={"policy": policy, **others})
     try:
         async with started(settings, doors=True, work=work) as running, aiohttp.ClientSession() as client:
             yield World(running, twin, client, settings)

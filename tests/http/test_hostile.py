@@ -39,10 +39,21 @@ GOOD: dict[str, dict[str, Any]] = {
     "accounts_create": new_account(currency="xxx"),
     "accounts_set_primary_admin": {"user_id": "u", "email": "a@b.c"},
     "accounts_set_usage": {"contacts": 1, "seats": 1},
+    "accounts_link_payment_method": {"actor": "u", "return_url": "https://a.example/"},
     "estimates_create": {"terms": {"seats": 5}},
     "quotes_create": {"terms": {"seats": 5}, "actor": "u"},
     "quotes_confirm": {"actor": "u"},
     "changes_withdraw": {"actor": "u"},
+    "change_requests_submit": {
+        "terms": {"seats": 5},
+        "effective": "now",
+        "reason": "r",
+        "contact_email": "a@b.c",
+        "actor": "u",
+    },
+    "change_requests_approve": {"actor": "u", "effective": "now", "note": "n"},
+    "change_requests_decline": {"actor": "u", "note": "n"},
+    "change_requests_withdraw": {"actor": "u"},
 }
 
 
@@ -63,7 +74,7 @@ async def test_odd_bodies_are_refused_and_write_nothing(
 ) -> None:
     """Each odd body gets a described 4xx, and no account, quote or change comes of it."""
     description = await Description.of(client)
-    path = route.path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0")
+    path = route.path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0", request_id="req_0")
     headers = {**boss, "Idempotency-Key": "k", "Content-Type": "application/json"}
     for number, body in enumerate(bodies(GOOD[route.name])):
         response = await client.request(

@@ -21,6 +21,7 @@ ALLOWED = {
     "PUT /v1/accounts/{account_id}/primary-admin": {"automation"},
     "PUT /v1/accounts/{account_id}/usage": {"automation"},
     "GET /v1/accounts/{account_id}/invoices": READS,
+    "POST /v1/accounts/{account_id}/payment-method-link": {"automation"},
     "POST /v1/accounts/{account_id}/estimates": {"automation", "support"},
     "POST /v1/accounts/{account_id}/quotes": {"automation", "support"},
     "GET /v1/quotes/{quote_id}": READS,
@@ -28,6 +29,12 @@ ALLOWED = {
     "GET /v1/changes": READS,
     "GET /v1/changes/{change_id}": READS,
     "POST /v1/changes/{change_id}/withdraw": {"automation"},
+    "POST /v1/accounts/{account_id}/change-requests": {"automation", "support"},
+    "GET /v1/change-requests": READS,
+    "GET /v1/change-requests/{request_id}": READS,
+    "POST /v1/change-requests/{request_id}/approve": {"support"},
+    "POST /v1/change-requests/{request_id}/decline": {"support"},
+    "POST /v1/change-requests/{request_id}/withdraw": {"automation"},
 }
 
 
@@ -44,7 +51,7 @@ def test_the_table_knows_every_route() -> None:
 async def call(client: Client, name: str, headers: dict[str, str]) -> Any:
     """Call a route about things that do not exist, with an empty body."""
     method, path = name.split()
-    path = path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0")
+    path = path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0", request_id="req_0")
     body: dict[str, Any] | None = None if routes()[name].body is Nothing else {}
     return await client.request(method, path, json=body, headers={"Idempotency-Key": "k", **headers})
 

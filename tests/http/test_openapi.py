@@ -17,7 +17,8 @@ from tests.http.conftest import Client
 from tests.http.description import Description
 
 # Codes of what is not due over HTTP: the files of the process, and defects.
-NOT_OF_A_ROUTE = {Code.CATALOG_INVALID, Code.POLICY_INVALID}
+# Faults of files, and the reason of a change that no caller is waiting for.
+NOT_OF_A_ROUTE = {Code.CATALOG_INVALID, Code.POLICY_INVALID, Code.RENEWAL_MISSED, Code.RENEWAL_AT_RISK}
 
 
 @pytest.fixture(scope="module")

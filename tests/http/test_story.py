@@ -241,3 +241,20 @@ async def test_stripe_away_is_a_503_and_may_be_repeated(live: Live) -> None:
     status, body = await live.call("POST", "/v1/accounts", new_account(), key="same")
 
     assert (status, body["code"], body["retryable"]) == (503, "stripe_unavailable", True)
+
+
+async def test_a_request_is_answered_as_described(customer: Live) -> None:
+    """Submitted, looked at with both timings, listed, declined: each answer fits its description."""
+    body = {"terms": {"tier": "starter"}, "effective": "now", "reason": "fewer people", "actor": ADMIN}
+    path = f"{ACCOUNT}/change-requests"
+    status, made = await customer.call("POST", path, body, account_id="acme")
+    one = "/v1/change-requests/{request_id}"
+    _, shown = await customer.call("GET", one, request_id=made["id"])
+    _, listed = await customer.call("GET", "/v1/change-requests", query="?state=submitted")
+    _, declined = await customer.call(
+        "POST", f"{one}/decline", {"actor": "sam", "note": "no"}, request_id=made["id"]
+    )
+
+    assert (status, set(shown["dry_run"])) == (201, {"now", "renewal"})
+    assert [each["id"] for each in listed["data"]] == [made["id"]]
+    assert declined["state"] == "declined"

@@ -92,6 +92,76 @@ def customer(customer_id: str = "cus_1", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def charge(charge_id: str = "ch_1", status: str = "succeeded", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": charge_id,
+        "object": "charge",
+        "customer": "cus_1",
+        "payment_intent": "pi_1",
+        "status": status,
+        "amount": 1500,
+        "amount_captured": 1500 if status == "succeeded" else 0,
+        "amount_refunded": 0,
+        "captured": status == "succeeded",
+        "currency": "usd",
+        "disputed": False,
+        "failure_code": None,
+        "balance_transaction": None,
+        "created": SECOND,
+    } | changes
+
+
+def intent(
+    intent_id: str = "pi_1", status: str = "requires_payment_method", error: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    return {
+        "id": intent_id,
+        "object": "payment_intent",
+        "customer": "cus_1",
+        "status": status,
+        "amount": 1500,
+        "currency": "usd",
+        "last_payment_error": {"code": "card_declined", "decline_code": error} if error else None,
+        "payment_details": {"customer_reference": None, "order_reference": "in_1"},
+        "created": SECOND,
+    } | changes
+
+
+def invoice_payment(payment_id: str = "inpay_1", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": payment_id,
+        "object": "invoice_payment",
+        "invoice": "in_1",
+        "status": "paid",
+        "currency": "usd",
+        "amount_requested": 1500,
+        "amount_paid": 1500,
+        "payment": {"type": "payment_intent", "payment_intent": "pi_1"},
+        "created": SECOND,
+    } | changes
+
+
+def phase(start: int, *items: tuple[str, int]) -> dict[str, Any]:
+    priced = [{"price": price_id, "quantity": quantity} for price_id, quantity in items]
+    return {"start_date": SECOND + start, "end_date": SECOND + start + 100, "items": priced}
+
+
+def schedule(*phases: dict[str, Any], status: str = "active", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": "sub_sched_1",
+        "object": "subscription_schedule",
+        "customer": "cus_1",
+        "status": status,
+        "subscription": "sub_1",
+        "released_subscription": None,
+        "current_phase": {"start_date": SECOND, "end_date": SECOND + 100},
+        "phases": list(phases or [phase(0, ("price_seat", 5))]),
+        "end_behavior": "release",
+        "metadata": {},
+        "created": SECOND,
+    } | changes
+
+
 def event_json(
     shown: dict[str, Any],
     event_type: str,

@@ -35,6 +35,7 @@ class Burst:
         headers = {"Authorization": "Bearer sk_test_burst", "Stripe-Version": VERSION}
         self._session = aiohttp.ClientSession(base_url, headers=headers)
         self._items: dict[str, str] = {}
+        self._cards: dict[str, str] = {}
 
     async def close(self) -> None:
         await self._session.close()
@@ -63,6 +64,7 @@ class Burst:
             items = {f"items[{n}][price]": price["id"] for n, price in enumerate(prices)}
             made = await self._post("subscriptions", customer=customer["id"], **items)
             self._items[made["id"]] = made["items"]["data"][0]["id"]
+            self._cards[made["id"]] = card["id"]
             # The twin sets a customer's currency without an event; this event shows it.
             await self._post(f"customers/{customer['id']}", **{"metadata[subscription]": made["id"]})
 
@@ -93,6 +95,53 @@ class Burst:
             },
         )
 
+    async def pay_and_plan(self, times: int) -> None:
+        """Refund, dispute and decline payments, and schedule what some subscriptions will be."""
+        charges = [charge["id"] for charge in (await self._get("charges", limit="100"))["data"]]
+        for _ in range(times):
+            what = self.dice.choice([self._refund, self._refund, self._dispute])
+            await what(self.dice.choice(charges))
+            plan = self.dice.choice([self._decline, self._schedule])
+            await plan(self.dice.choice(sorted(self._items)))
+
+    async def _refund(self, charge: str) -> None:
+        await self._post("refunds", 400, charge=charge, amount=str(self.dice.randint(100, 900)))
+
+    async def _dispute(self, charge: str) -> None:
+        await self._act(400, act="dispute", charge=charge)
+
+    async def _decline(self, subscription_id: str) -> None:
+        """The bank refuses once; with the next change it has changed its mind."""
+        card = self._cards[subscription_id]
+        for outcome in ("insufficient_funds", "good"):
+            await self._act(act="set_card", payment_method=card, outcome=outcome)
+            change = {
+                "items[0][id]": self._items[subscription_id],
+                "items[0][quantity]": str(self.dice.randint(5, 50)),
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "allow_incomplete",
+            }
+            await self._post(f"subscriptions/{subscription_id}", **change)
+
+    async def _schedule(self, subscription_id: str) -> None:
+        """Fewer from the next period on; sometimes it is taken back."""
+        made = await self._post("subscription_schedules", 400, from_subscription=subscription_id)
+        if "phases" not in made:
+            return
+        [phase] = made["phases"]
+        price, item = phase["items"][0]["price"], "phases[{}][items][0][{}]"
+        plan = {
+            "phases[0][start_date]": str(phase["start_date"]),
+            "phases[0][end_date]": str(phase["end_date"]),
+            "phases[1][duration][interval]": "month",
+        }
+        for number, quantity in enumerate((phase["items"][0]["quantity"], 1)):
+            plan |= {item.format(number, "price"): price, item.format(number, "quantity"): str(quantity)}
+        path = f"subscription_schedules/{made['id']}"
+        await self._post(path, **plan, proration_behavior="none")
+        if self.dice.random() < 0.5:
+            await self._post(f"{path}/release")
+
     async def events(self) -> list[bytes]:
         """Every event that the twin lists, as raw JSON."""
         found: list[bytes] = []
@@ -104,16 +153,26 @@ class Burst:
             more, cursor = page.has_more, page.last_id
         return found
 
-    async def _post(self, path: str, **form: str) -> dict[str, Any]:
+    async def _post(self, path: str, *refused: int, **form: str) -> dict[str, Any]:
         async with self._session.post(f"/v1/{path}", data=form) as answer:
             body: dict[str, Any] = await answer.json()
             # Two changes of one subscription at once: the loser is told so, as Stripe does.
-            assert answer.status in (200, 409, 429), body
+            assert answer.status in (200, 409, 429, *refused), body
             return body
+
+    async def _get(self, path: str, **query: str) -> dict[str, Any]:
+        async with self._session.get(f"/v1/{path}", params=query) as answer:
+            body: dict[str, Any] = await answer.json()
+            assert answer.status == 200, body
+            return body
+
+    async def _act(self, *refused: int, **act: str) -> None:
+        async with self._session.post("/_twin/dashboard", json=act) as answer:
+            assert answer.status in (200, *refused), await answer.text()
 
 
 async def differences(pool: Pool, burst: Burst) -> list[str]:
-    """The ids of all customers, subscriptions and invoices whose mirror is not what the twin says now."""
+    """The ids of all mirrored objects, of every kind, that are not what the twin says now."""
     different: list[str] = []
     for name, kind in KINDS.items():
         table = f"stripe_{name}"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from handlers import inbox
@@ -15,7 +16,7 @@ from sync.mirror import Mirror
 from sync.refresh import Refresh
 from sync.store import refresh as wishes
 from sync.store.db import Pool
-from tests.mirror.burst import Burst, differences, objects_told
+from tests.mirror.burst import KINDS, Burst, differences, objects_told
 from worker.twin.server import RunningTwin
 
 LONGEST_SECONDS = 120
@@ -67,8 +68,10 @@ async def test_four_appliers_end_equal_to_the_twin(
     """Shuffled, doubled and applied by two processes at once, every row ends as Stripe has it."""
     await burst.subscribe(subscriptions)
     await burst.change(changes)
+    await burst.pay_and_plan(changes // 20)
     events = await burst.events()
     assert len(events) >= least
+    assert set(KINDS) <= {msgspec.json.decode(body)["data"]["object"]["object"] for body in events}
 
     processes = [await applier_process(database_url) for _ in range(2)]
     started = time.monotonic()

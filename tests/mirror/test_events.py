@@ -153,7 +153,7 @@ async def test_a_hint_is_read_not_believed(bench: Bench, hint: inbox.InboxEvent)
     [
         ({"livemode": True}, "ignored"),
         ({"account": "acct_other"}, "ignored"),
-        ({"event_type": "charge.refunded"}, "ignored"),
+        ({"event_type": "account.updated"}, "ignored"),
         ({"event_type": "invoice.upcoming"}, "ignored"),
     ],
 )

@@ -40,7 +40,13 @@ def held(
     return Held(seen, to or seen, linked=linked, facts=facts, before=before)
 
 
+def life(kind: str, state: str) -> Facts:
+    return Facts(kind, state, (state,))
+
+
 A, B, C = sub(1), sub(2), sub(3)
+TRIED = life("payment_intent", "requires_payment_method")
+PLAN = "subscription_schedule"
 TOMBSTONE = Held(100, 100, deleted=True, facts=A)
 
 EVENTS = [
@@ -66,6 +72,20 @@ EVENTS = [
     (held(A), EventView(100, sub(1, "incomplete")), IGNORE, Reason.BEHIND),
     (held(A), EventView(100, sub(1, "canceled")), APPLY, Reason.FURTHER),
     (held(sub(1, "canceled")), EventView(100, A), IGNORE, Reason.BEHIND),
+    (held(life("charge", "pending")), EventView(100, life("charge", "failed")), APPLY, Reason.FURTHER),
+    (held(life("charge", "succeeded")), EventView(100, life("charge", "pending")), IGNORE, Reason.BEHIND),
+    (held(life("payment_intent", "untried")), EventView(100, TRIED), APPLY, Reason.FURTHER),
+    (held(TRIED), EventView(100, life("payment_intent", "succeeded")), APPLY, Reason.FURTHER),
+    (held(TRIED), EventView(100, life("payment_intent", "untried")), IGNORE, Reason.BEHIND),
+    (held(life("payment_intent", "canceled")), EventView(99, TRIED), IGNORE, Reason.OLDER),
+    (
+        held(life("invoice_payment", "open")),
+        EventView(100, life("invoice_payment", "paid")),
+        APPLY,
+        Reason.FURTHER,
+    ),
+    (held(life(PLAN, "active")), EventView(100, life(PLAN, "released")), APPLY, Reason.FURTHER),
+    (held(life(PLAN, "active")), EventView(100, life(PLAN, "not_started")), IGNORE, Reason.BEHIND),
     # the same second: not proven
     (held(A), EventView(100, B), DOUBT, Reason.UNPROVEN),
     (held(A), EventView(100, C, before=B), DOUBT, Reason.UNPROVEN),

@@ -1,11 +1,15 @@
 """The policy: what is self-serve, by request or refused, and that a broken table is found."""
 
+from collections import Counter
+from dataclasses import replace
 from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sync.errors import BadInput
-from sync.rules.policy import Action, Decision, Dimension, Direction, Effective, Policy
+from sync.rules.policy import DIRECTIONS, Action, Decision, Dimension, Direction, Effective, Policy, Rule
 from tests.rules.builders import CATALOG, POLICY
 
 TEXT = resources.files("sync.rules").joinpath("policy.toml").read_text("utf-8")
@@ -100,6 +104,27 @@ def test_who_may_do_what(role: str, action: Action, expected: bool) -> None:
     assert POLICY.may(role, action) is expected
 
 
+def test_every_move_of_every_product_is_decided_by_exactly_one_row() -> None:
+    """For each dimension, direction and product that can move, one row speaks, and none is left over."""
+    spoken = Counter[str]()
+    for dimension, directions in DIRECTIONS.items():
+        for direction in directions:
+            for product in CATALOG.products:
+                rule = POLICY.decide(dimension, direction, product)
+                spoken[f"{rule.dimension} {rule.direction} {rule.product}"] += 1
+    assert spoken.keys() == {f"{rule.dimension} {rule.direction} {rule.product}" for rule in POLICY.rules}
+    assert spoken.total() == len(CATALOG.products) * sum(map(len, DIRECTIONS.values()))
+
+
+@given(st.sets(st.sampled_from(range(len(POLICY.rules)))), st.sampled_from(POLICY.rules))
+def test_a_table_with_a_gap_or_a_double_never_passes(gone: set[int], again: Rule) -> None:
+    """Take any rows away, or say any one twice: the check names every fault."""
+    kept = tuple(rule for place, rule in enumerate(POLICY.rules) if place not in gone)
+    assert len(replace(POLICY, rules=kept).check(CATALOG)) >= len(gone)
+    doubled = replace(POLICY, rules=(*POLICY.rules, again)).check(CATALOG)
+    assert doubled == [f"{again.dimension} {again.direction} * has 2 rules; only the first one would count"]
+
+
 def test_a_row_that_names_the_product_wins() -> None:
     """A company can be stricter for one product and leave the others as they are."""
     policy = with_row("seats", "up", "sales")
@@ -138,6 +163,16 @@ def test_double_and_dead_rows_are_reported(row: tuple[str, str, str], fault: str
          'decision = "self_serve_at_renewal"\nproration_behavior = "always_invoice"', "bills nothing now"),
         ('decision = "self_serve_now"\nproration_behavior = "none"',
          'decision = "by_request"\non_approval = ["now"]\nproration_behavior = "none"', "a purchase is"),
+        ('on_approval = ["now", "renewal"]', 'on_approval = ["now", "now"]', "names a moment twice"),
+        ('direction = "at_period_end"\nproduct = "*"\ndecision = "by_request"\nproration_behavior = "none"\n'
+         'on_approval = ["renewal"]',
+         'direction = "at_period_end"\nproduct = "*"\ndecision = "self_serve_now"\n'
+         'proration_behavior = "none"',
+         "cancellation at_period_end *: takes effect at renewal only"),
+        ('proration_behavior = "none"\non_approval = ["now"]\nreason = "Taking',
+         'proration_behavior = "none"\non_approval = ["now", "renewal"]\nreason = "Taking',
+         "cancellation undo *: takes effect now only"),
+        ('[[entitlements]]\nstatus = "active"', '[[entitlements]]\nstatus = "paused"', "active has no rules"),
         ('change_billing = ["primary_admin"]', "change_billing = []", "who.change_billing names no role"),
         ('decide_requests = ["support"]', 'decide_requests = ["boss"]', "unknown role 'boss'"),
     ],
@@ -156,6 +191,9 @@ def test_a_broken_policy_is_reported(old: str, new: str, fault: str) -> None:
         ('on_approval = ["now"', 'on_approval = ["later"', ".on_approval may only name"),
         ('reason = "', 'because = "', ".because is unknown"),
         ("[[rules]]", "[[rule]]", "rule is unknown"),
+        ('status = "past_due"', 'status = "late"', "entitlements[2].status must be one of"),
+        ('level = "full"', 'level = "some"', "entitlements[0].level must be one of"),
+        ('level = "full"', 'grace_days = 3\nlevel = "full"', "entitlements[0].grace_days is unknown"),
     ],
 )
 def test_a_file_of_a_wrong_shape_is_refused_with_the_place(old: str, new: str, place: str) -> None:

@@ -6,12 +6,13 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 import handlers
 import sync.store
-from sync.store import calls, change_subscriptions, changes
+from sync.store import accounts, calls, change_subscriptions, changes, notices, nudges, usage
 from sync.store.db import Pool
 
 pytestmark = pytest.mark.pg15
@@ -58,12 +59,19 @@ async def test_server_understands_every_statement(pool: Pool) -> None:
 @pytest.mark.parametrize(
     ("sql", "arguments"),
     [
-        (changes.NUDGE_DUE, [10]),
+        (nudges.NUDGE_DUE, [10]),
         (changes.SELECT_OPEN_LEGS, [["acme"]]),
         (changes.SELECT_PAGE, [10, "acme", None]),
         (changes.SELECT_STEPS, [["chg_1"], 200]),
         (change_subscriptions.SELECT_SUBSCRIPTIONS, [["chg_1"]]),
         (calls.SELECT_NEWEST, ["acme", "customer"]),
+        (notices.CLAIM_DUE, [80, 300.0]),
+        (notices.SELECT_NEWEST, [50]),
+        (notices.SELECT_GIVEN_UP, [50]),
+        (accounts.SELECT_HISTORY, [["acme"], 20]),
+        (usage.SELECT_LEVELS, ["acme"]),
+        (usage.SELECT_OUTGROWN, ["acme", datetime(2026, 1, 8, tzinfo=UTC), "", 100]),
+        (usage.SELECT_OUTGROWN, [None, datetime(2026, 1, 8, tzinfo=UTC), "acme", 100]),
     ],
 )
 async def test_hot_query_uses_an_index(pool: Pool, sql: str, arguments: list[object]) -> None:

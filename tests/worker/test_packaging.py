@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-DATA_SUFFIXES = {".sql", ".toml", ".html", ".css", ".js", ".txt", ".typed", ".po", ".mo", ".json"}
+DATA_SUFFIXES = {".sql", ".toml", ".html", ".css", ".js", ".txt", ".typed", ".po", ".mo", ".json", ".jinja"}
 
 
 @pytest.fixture(scope="module")

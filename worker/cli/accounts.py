@@ -9,6 +9,7 @@ import typer
 from worker.cli.exits import ExitCode, usage
 from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_billing
+from worker.cli.switches import By, operator
 
 if TYPE_CHECKING:
     from sync.billing import Billing
@@ -19,6 +20,7 @@ LOCALES = ("en", "fr")
 
 accounts = typer.Typer(help="Accounts and who may change them.", no_args_is_help=True, rich_markup_mode=None)
 
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept, and shown in the story.")]
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="The account's id in the host application.")]
 
 
@@ -84,7 +86,7 @@ def list_accounts(
     """List accounts by id."""
 
     async def read(billing: Billing) -> tuple[list[dict[str, Any]], bool]:
-        from sync.accounts import list_accounts as page
+        from sync.account_views import list_accounts as page
 
         return await page(billing, limit=limit, starting_after=after)
 
@@ -96,15 +98,24 @@ def list_accounts(
 
 
 @accounts.command("show")
-def show(account_id: AccountId, as_json: AsJson = False) -> None:
+def show(
+    account_id: AccountId,
+    history: Annotated[bool, typer.Option("--history", help="With what was in force before.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show one account: what it buys, uses and pays next."""
 
     async def read(billing: Billing) -> dict[str, Any]:
-        from sync.accounts import view
+        from sync.account_views import view
 
         return await view(billing, account_id)
 
-    _print(run_async(with_billing("accounts show", read)), as_json=as_json)
+    found = run_async(with_billing("accounts show", read))
+    _print(found, as_json=as_json)
+    if history and not as_json:
+        from worker.cli.render import history_text
+
+        typer.echo(f"\n{history_text(found['history'])}")
 
 
 @accounts.command("admin")
@@ -119,7 +130,8 @@ def admin(
     """Name another primary admin. Only this user may change the account's billing."""
 
     async def carry_out(billing: Billing) -> dict[str, Any] | None:
-        from sync.accounts import set_primary_admin, view
+        from sync.account_views import view
+        from sync.accounts import set_primary_admin
 
         before = (await view(billing, account_id))["primary_admin"]["user_id"]
         question = f"Let {user} instead of {before} change the billing of {account_id}?"
@@ -134,6 +146,54 @@ def admin(
     if done is None:
         raise typer.Exit(ExitCode.USAGE)
     _print(done, as_json=as_json)
+
+
+@accounts.command("park")
+def park(
+    account_id: AccountId,
+    reason: Reason,
+    by: By = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold an account's billing changes until somebody has looked. Safe to repeat.
+
+    Nothing is quoted or confirmed, and open changes wait; what is paid is still settled.
+    """
+
+    async def carry_out(billing: Billing) -> dict[str, Any]:
+        from sync import account_views, parking
+
+        if dry_run:
+            note(f"would hold the billing changes of {account_id}")
+            return await account_views.view(billing, account_id)
+        return await parking.park(billing, account_id, actor=by or operator(), reason=reason)
+
+    _print(run_async(with_billing("accounts park", carry_out)), as_json=as_json)
+
+
+@accounts.command("unpark")
+def unpark(
+    account_id: AccountId,
+    reason: Reason,
+    by: By = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a parked account's billing changes go on. Safe to repeat."""
+
+    async def carry_out(billing: Billing) -> dict[str, Any]:
+        from sync import account_views, parking
+
+        found = await account_views.view(billing, account_id)
+        if found["parked"] is None:
+            note(f"{account_id} is not parked")
+        if dry_run:
+            note(f"would let the billing changes of {account_id} go on")
+            return found
+        return await parking.unpark(billing, account_id, actor=by or operator(), reason=reason)
+
+    _print(run_async(with_billing("accounts unpark", carry_out)), as_json=as_json)
 
 
 def _print(account: dict[str, Any], *, as_json: bool) -> None:

@@ -17,8 +17,13 @@ from worker.cli import (
     keys,
     local,
     migrate,
+    notices,
+    policy,
+    portal,
     processes,
+    requests,
     show,
+    switches,
     twin,
     version,
 )
@@ -40,8 +45,8 @@ app = typer.Typer(
 
 # Each group adds its own commands, so that a new group is one line here.
 for group in (
-    local, processes, doctor, catalog, accounts, changes, show, events, dead, catch_up, twin, migrate,
-    keys, version,
+    local, processes, doctor, catalog, policy, accounts, changes, requests, show, events, dead, catch_up,
+    notices, twin, migrate, keys, switches, portal, version,
 ):  # fmt: skip
     group.register(app)
 

@@ -12,7 +12,7 @@ from worker.cli.output import AsJson, emit_json
 from worker.cli.runtime import run_async, settings_for
 
 if TYPE_CHECKING:
-    from worker.doctor import Finding
+    from worker.findings import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,8 @@ def doctor(as_json: AsJson = False) -> None:
 def _examine() -> list[Finding]:
     """Broken settings are findings too; nothing can be looked at without them."""
     from worker.config_rules import ConfigError
-    from worker.doctor import Area, Finding, Status, examine
+    from worker.doctor import examine
+    from worker.findings import Area, Finding, Status
 
     try:
         settings = settings_for("doctor")
@@ -52,7 +53,7 @@ def _examine() -> list[Finding]:
 
 def worst(found: list[Finding]) -> ExitCode:
     """The exit code of the worst failure: the database's before Stripe's before the settings'."""
-    from worker.doctor import Area, Status
+    from worker.findings import Area, Status
 
     codes = {Area.SETTINGS: ExitCode.USAGE, Area.STRIPE: ExitCode.STRIPE, Area.DATABASE: ExitCode.DATABASE}
     failed = [codes[finding.area] for finding in found if finding.status is Status.FAIL]

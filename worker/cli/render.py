@@ -45,6 +45,7 @@ def quote_text(quote: dict[str, Any]) -> str:
         lines += [field_line("REFUSED", f"{each['code']}: {each['detail']}") for each in quote["refusals"]]
     else:
         lines += _priced(quote)
+    lines += [field_line("WARNING", each["detail"]) for each in quote["warnings"]]
     return "\n".join(lines)
 
 
@@ -83,11 +84,26 @@ def change_text(change: dict[str, Any]) -> str:
             if now[name]:
                 lines.append(field_line(label, str(now[name])))
     if renewal:
-        lines.append(field_line("at renewal", f"{terms_text(renewal['terms'])} ({renewal['state']})"))
+        lines += _renewal(renewal)
     lines += ["", *(_step(step) for step in change["steps"])]
     return "\n".join(lines)
 
 
+def _renewal(leg: dict[str, Any]) -> list[str]:
+    """What is promised for the renewal, and what the renewal billed."""
+    on = f" on {leg['effective_on'][:10]}" if leg["effective_on"] else ""
+    lines = [field_line("at renewal", f"{terms_text(leg['terms'])} ({leg['state']}{on})")]
+    if leg["charged"]:
+        lines.append(field_line("renewal billed", money_text(leg["charged"])))
+    return lines + [field_line(label, str(leg[name])) for label, name in _RENEWAL_FIELDS if leg[name]]
+
+
+_RENEWAL_FIELDS = (
+    ("reason", "reason"),
+    ("why", "detail"),
+    ("DIFFERENCE (minor)", "difference_minor"),
+    ("renewal's invoice", "stripe_invoice_id"),
+)
 _NOW_FIELDS = (
     ("reason", "reason"),
     ("why", "detail"),
@@ -110,8 +126,9 @@ def account_text(account: dict[str, Any]) -> str:
     ]
     if account["terms_after_renewal"] != account["terms"]:
         lines.append(field_line("after renewal", terms_text(account["terms_after_renewal"])))
-    if account["terms"] and account["entitled"] is None:
-        lines.append(field_line("NOT ENTITLED", "the subscription is not in force"))
+    granted = account["entitlement"]
+    if account["terms"] and granted["level"] != "full":
+        lines.append(field_line(_GRANTED[granted["level"]], granted["reason"]))
     lines += [
         field_line("in use", _usage_text(usage)),
         field_line("customer", account["stripe_customer_id"] or "-"),
@@ -127,7 +144,18 @@ def account_text(account: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_GRANTED = {"read_only": "READ ONLY", "none": "NOT ENTITLED"}
 _PRESENT = {True: "yes", False: "none", None: "not known yet"}
+
+
+def history_text(history: list[dict[str, Any]]) -> str:
+    """What was in force from when to when, newest first."""
+    lines = [
+        f"{row['effective_at']} - {row['ended_at'] or 'now':<20}  {terms_text(row['terms'])}"
+        f"  ({row['change_id']}, {row['leg']})"
+        for row in history
+    ]
+    return "\n".join(lines) or "nothing was in force so far"
 
 
 def fields_text(values: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ def story_text(story: dict[str, Any]) -> str:
     lines.append(field_line("subscription", account["stripe_subscription_id"] or "-"))
     if account["parked_reason"]:
         lines.append(field_line("PARKED", account["parked_reason"]))
+    if story["about"]:
+        lines += ["", *_ABOUT[story["kind"]](story["id"], story["about"])]
     for change in story["changes"]:
         lines += ["", *_change_lines(change, account["currency"])]
     lines.append("")
@@ -25,6 +27,55 @@ def story_text(story: dict[str, Any]) -> str:
         "nothing has happened"
     ]
     return "\n".join(lines)
+
+
+def _charge_lines(charge_id: str, charge: dict[str, Any]) -> list[str]:
+    """What became of the money, and what it was for."""
+    money = f"{_money(charge['amount_minor'], charge['currency'])} {charge['status']}"
+    if charge["failure_code"]:
+        money += f" ({charge['failure_code']})"
+    if charge["amount_refunded_minor"]:
+        money += f", {_money(charge['amount_refunded_minor'], charge['currency'])} REFUNDED"
+    if charge["disputed"]:
+        money += ", DISPUTED"
+    return [
+        field_line("charge", f"{charge_id} of {moment(charge['created_at'])}"),
+        field_line("money", money),
+        field_line("paid by", charge["stripe_payment_intent_id"] or "-"),
+        field_line("invoice", charge["stripe_invoice_id"] or "-"),
+    ]
+
+
+def _intent_lines(intent_id: str, intent: dict[str, Any]) -> list[str]:
+    """What is to be collected, and each attempt."""
+    failed = f" ({intent['failure_code']})" if intent["failure_code"] else ""
+    money = f"{_money(intent['amount_minor'], intent['currency'])} {intent['status']}{failed}"
+    return [
+        field_line("payment intent", f"{intent_id} of {moment(intent['created_at'])}"),
+        field_line("money", money),
+        field_line("charges", ", ".join(intent["stripe_charge_ids"]) or "-"),
+        field_line("invoice", intent["stripe_invoice_id"] or "-"),
+    ]
+
+
+def _schedule_lines(schedule_id: str, schedule: dict[str, Any]) -> list[str]:
+    """Each item of each phase, and what comes after the last one."""
+    lines = [
+        field_line("schedule", f"{schedule_id} {schedule['status']}, at its end: {schedule['end_behavior']}"),
+        field_line("it drives", schedule["stripe_subscription_id"] or "-"),
+    ]
+    for item in schedule["items"]:
+        quantity = f"{item['quantity']} x " if item["quantity"] is not None else ""
+        what = f"{quantity}{item['lookup_key'] or item['stripe_price_id']}"
+        lines.append(field_line(f"phase {item['phase'] + 1}", f"from {moment(item['start_at'])}: {what}"))
+    return lines
+
+
+_ABOUT: dict[str, Callable[[str, dict[str, Any]], list[str]]] = {
+    "charge": _charge_lines,
+    "payment_intent": _intent_lines,
+    "schedule": _schedule_lines,
+}
 
 
 def _change_lines(change: dict[str, Any], currency: str) -> list[str]:
@@ -86,11 +137,17 @@ def _event(happening: dict[str, Any], currency: str) -> str:
     )
 
 
+def _hold(happening: dict[str, Any], currency: str) -> str:
+    detail = happening["detail"]
+    return f"{happening['state']} {happening['id']}, by {detail['actor']}: {detail['reason']}"
+
+
 _TELLERS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "quote": _quote,
     "call": _call,
     "step": _step,
     "event": _event,
+    "hold": _hold,
 }
 
 

@@ -20,7 +20,8 @@ def show(
         str,
         typer.Argument(
             metavar="ANY_ID",
-            help="Of an account, change, quote, event, invoice, subscription, customer or Stripe request.",
+            help="Of an account, change, quote, event, invoice, charge, payment intent, subscription, "
+            "subscription schedule, customer or Stripe request.",
         ),
     ],
     limit: Annotated[

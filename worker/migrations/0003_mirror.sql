@@ -78,7 +78,9 @@ SELECT ensure_inbox_partitions(now() - interval '2 months', 6);
 -- children, holds the lock on this row; heads are locked in order of id.
 CREATE TABLE stripe_object (
     id              text PRIMARY KEY,
-    kind            text NOT NULL CHECK (kind IN ('customer', 'subscription', 'invoice', 'price', 'product')),
+    kind            text NOT NULL CHECK (kind IN ('customer', 'subscription', 'invoice', 'price', 'product',
+                                                  'charge', 'payment_intent', 'invoice_payment',
+                                                  'subscription_schedule')),
     seen_from_unix  bigint,                   -- what we hold was true within these seconds; null: never seen
     seen_to_unix    bigint,
     source_event_id text,                     -- the stored event that we hold; null: a read
