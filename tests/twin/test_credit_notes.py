@@ -60,6 +60,19 @@ async def test_an_open_invoice_gives_nothing_back(api: Api) -> None:
     assert await api.ledger(kind="credit_note") == []
 
 
+async def test_a_note_credits_the_invoice_and_not_an_older_debt(api: Api) -> None:
+    """What the customer owed before is part of what is due, but not of the total that can be credited."""
+    subscription = await api.seats()
+    await api.post(f"/v1/customers/{subscription['customer']}", {"balance": 5000})
+    await api.new_card(subscription["customer"], "pm_card_chargeCustomerFail")
+    item = {"id": subscription["items"]["data"][0]["id"], "quantity": 6}
+    invoice = (await api.change(subscription, item))["latest_invoice"]
+    assert (invoice["total"], invoice["amount_remaining"]) == (2000, 7000)
+    await note(api, invoice, 400, amount=2001)
+    await note(api, invoice, amount=2000)
+    await note(api, invoice, 400, amount=1)
+
+
 async def test_after_payment_every_cent_has_a_way_back(api: Api) -> None:
     """To the card, to the balance, outside of Stripe: together the whole note (API reference)."""
     invoice = await paid(api)

@@ -15,7 +15,6 @@ PAID_UPDATE = {
     "invoiceitem.created",
     "invoice.created",
     "customer.subscription.updated",
-    "customer.updated",
     "invoice.updated",
     "invoice.finalized",
     "payment_intent.created",

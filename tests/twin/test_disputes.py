@@ -74,6 +74,8 @@ async def test_the_evidence_decides(api: Api, text: str, status: str) -> None:
     assert (kept["status"], kept["evidence_details"]["has_evidence"]) == ("needs_response", True)
     looked = await api.post(path, {"evidence": {"uncategorized_text": "They used it."}})
     assert looked["status"] == "under_review"
+    sent = [d["evidence_details"]["submission_method"] for d in (dispute, kept, looked)]
+    assert sent == ["not_submitted", "not_submitted", "manual"]
     assert (await api.post(path, {"evidence": {"uncategorized_text": text}}))["status"] == status
 
 

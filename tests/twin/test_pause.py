@@ -202,6 +202,15 @@ async def test_what_cannot_be_paused(api: Api, why: str) -> None:
         await act(api, subscription, "resume", status=400)
 
 
+async def test_a_period_that_is_over_has_no_end_to_wait_for(api: Api) -> None:
+    """Long into a pause `cancel_at_period_end` is refused; cancelling works."""
+    subscription = await paused(api)
+    await advance(api, subscription, DECEMBER + 10 * DAY)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    await api.post(path, {"cancel_at_period_end": True}, status=400)
+    assert (await api.delete(path))["status"] == "canceled"
+
+
 async def test_changes_during_a_pause_cost_nothing(api: Api) -> None:
     """No proration; the resumption bills the items of then."""
     subscription = await paused(api, bill_for={"unused_time_from": {"type": "none"}})

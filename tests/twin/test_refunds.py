@@ -58,9 +58,10 @@ async def test_a_refund_may_wait(api: Api) -> None:
     refund = await api.post("/v1/refunds", {"charge": charge["id"]})
     assert (refund["status"], refund["pending_reason"]) == ("pending", "processing")
     await advance(api, subscription["test_clock"], DAY)
-    assert (await api.get(f"/v1/refunds/{refund['id']}"))["status"] == "succeeded"
+    seen = await api.get(f"/v1/refunds/{refund['id']}")
+    assert (seen["status"], "pending_reason" in seen) == ("succeeded", False)
     event = (await api.events(type="refund.updated"))[0]
-    assert event["data"]["previous_attributes"]["status"] == "pending"
+    assert event["data"]["previous_attributes"] == {"status": "pending", "pending_reason": "processing"}
     assert len(await api.events(type="charge.refund.updated")) == 1
 
 

@@ -56,3 +56,20 @@ async def test_nobody_paid_so_the_schedule_is_aborted(api: Api) -> None:
     await at(api, subscription, DECEMBER + 30 * DAY)
     assert (await api.get(f"/v1/subscription_schedules/{schedule['id']}"))["status"] == "canceled"
     assert "subscription_schedule.aborted" in types(await api.events())
+
+
+async def test_an_end_taken_over_from_the_period_stays_where_it_is(api: Api) -> None:
+    """A schedule made from a subscription that ends with its period: a fresh anchor moves neither date."""
+    subscription = await api.seats()
+    await api.post(f"/v1/subscriptions/{subscription['id']}", {"cancel_at_period_end": True})
+    schedule = await adopt(api, subscription)
+    await at(api, subscription, NOVEMBER + 10 * DAY)
+    details = {"billing_cycle_anchor": {"type": "now"}}
+    asked = {"subscription": subscription["id"], "subscription_details": details}
+    preview = await api.post("/v1/invoices/create_preview", asked)
+    changed = await api.change(subscription, **details)
+    assert (changed["cancel_at"], changed["cancel_at_period_end"]) == (DECEMBER, False)
+    assert preview["total"] == changed["latest_invoice"]["total"]
+    found = await api.get(f"/v1/subscription_schedules/{schedule['id']}")
+    assert found["phases"][-1]["end_date"] == DECEMBER
+    assert (await at(api, subscription, DECEMBER + 1))["status"] == "canceled"

@@ -121,3 +121,12 @@ async def test_test_clocks_advance_two_intervals_at_most(api: Api) -> None:
     assert (await api.post(f"{path}/advance", {"frozen_time": NOVEMBER + 61 * DAY}))["status"] == "advancing"
     found = await api.get(path)
     assert (found["status"], found["frozen_time"]) == ("ready", NOVEMBER + 61 * DAY)
+
+
+async def test_a_test_clock_stays_within_the_calendar(api: Api) -> None:
+    """A frozen time whose periods would end after the last date there is, is refused."""
+    for moment in (253402300799, 0):
+        await api.post("/v1/test_helpers/test_clocks", {"frozen_time": moment}, status=400)
+    clock = await api.post("/v1/test_helpers/test_clocks", {"frozen_time": 1793491200})
+    path = f"/v1/test_helpers/test_clocks/{clock['id']}/advance"
+    await api.post(path, {"frozen_time": 253402300799}, status=400)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from worker.twin import pages, versions
+from worker.twin import expandable, pages, versions
 from worker.twin.billing import (
     creation,
     debits,
@@ -109,7 +109,8 @@ def execute(world: World, call: Call) -> Doc:
     """Carry out one request (its parameters are typed and valid) and expand its answer."""
     world.run_due()
     paths = call.params.get("expand") or []
-    pages.check_depth(paths)
+    shown = included(world) | (versions.included(world, call.version) if call.version else {})
+    expandable.check(call.operation, paths, shown)
     world.call = call
     world.events.request = None
     if not call.by_hand:
@@ -120,5 +121,4 @@ def execute(world: World, call: Call) -> Doc:
         world.call, world.events.request = None, None
     if not paths:
         return pages.public(answer)
-    shown = included(world) | versions.included(world, call.version) if call.version else included(world)
     return pages.expand(answer, paths, world.store, shown)

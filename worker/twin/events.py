@@ -35,7 +35,8 @@ def difference(before: Snapshot, doc: Doc) -> dict[str, Any]:
         old = before.get(key, b"null")
         if _encode(value) != old:
             previous[key] = _older(msgspec.json.decode(old), value)
-    return previous
+    gone = {key: msgspec.json.decode(old) for key, old in before.items() if key not in doc and old != b"null"}
+    return {**previous, **gone}
 
 
 def _older(old: Any, new: Any) -> Any:

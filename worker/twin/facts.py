@@ -54,7 +54,8 @@ class PendingChange(msgspec.Struct):
 class SubscriptionFacts(msgspec.Struct):
     """Debits by subscription item, the unpaid change if there is one, and who created the subscription.
 
-    `cuts`: shortened periods by item. `resuming`: the invoice whose payment ends a pause.
+    `cuts`: shortened periods by item. `resuming`: the invoice whose payment ends a pause, or, with
+    `resumes_on_attempt`, whose first payment attempt does.
     """
 
     debits: dict[str, list[Debit]] = msgspec.field(default_factory=dict)
@@ -62,6 +63,7 @@ class SubscriptionFacts(msgspec.Struct):
     origin: Origin = msgspec.field(default_factory=Origin)
     cuts: dict[str, Cut] = msgspec.field(default_factory=dict)
     resuming: str | None = None
+    resumes_on_attempt: bool = False
 
 
 class InvoiceFacts(msgspec.Struct):

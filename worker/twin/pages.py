@@ -1,6 +1,6 @@
 """Objects on their way out: expansion, lists by page, and what is left out unless asked for.
 
-Rules: Stripe docs "Expanding responses" (four levels, `data.` for lists) and "Pagination" (newest first;
+Rules: Stripe docs "Expanding responses" (`data.` for lists) and "Pagination" (newest first;
 `ending_before` keeps that order).
 """
 
@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from worker.twin.errors import ApiError, invalid
+from worker.twin.errors import invalid
 from worker.twin.store import Doc, Store
 
 INLINE = 10  # how many members of an embedded list are shown with its object
-DEPTH = 4
 EMBEDDED = {"subscription": "items", "invoice": "lines", "credit_note": "lines"}
 Included = dict[tuple[str, str], Callable[[Doc], Any]]
 
@@ -27,45 +26,38 @@ def public(doc: Doc) -> Doc:
     return doc
 
 
-def check_depth(paths: Iterable[str]) -> None:
-    """Refuse a path that is too deep before anything is done."""
-    for path in paths:
-        if len([p for p in path.split(".") if p != "data"]) > DEPTH:
-            text = f"You cannot expand more than {DEPTH} levels of a property. Property: {path}"
-            raise ApiError(400, text, param="expand", executed=False)
-
-
 def expand(doc: Doc, paths: Iterable[str], store: Store, included: Included) -> Doc:
-    """A copy of `doc` with every path expanded; `included` makes the fields that only expansion shows."""
+    """A copy of `doc` with every path expanded; `included` makes the fields that only expansion shows.
+
+    Paths were checked before (`expandable`); a field that is not there stays away.
+    """
     tree: dict[str, Any] = {}
     for path in paths:
         node = tree
         for part in path.split("."):
             node = node.setdefault(part, {})
-    return _grow(public(doc), tree, store, included, "")
+    return _grow(public(doc), tree, store, included)
 
 
-def _grow(doc: Doc, tree: dict[str, Any], store: Store, included: Included, path: str) -> Doc:
+def _grow(doc: Doc, tree: dict[str, Any], store: Store, included: Included) -> Doc:
     result, kind = dict(doc), doc.get("object")
     for name, below in tree.items():
-        where = f"{path}.{name}" if path else name
         maker = (
             included.get((kind, name)) if isinstance(kind, str) else None
         )  # an event's data holds raw text
-        if maker is None and name not in doc:
-            raise ApiError(400, f"This property cannot be expanded ({where}).", param="expand")
-        result[name] = _grown(maker(doc) if maker else doc[name], below, store, included, where)
+        if maker is not None or name in doc:
+            result[name] = _grown(maker(doc) if maker else doc[name], below, store, included)
     return result
 
 
-def _grown(value: Any, below: dict[str, Any], store: Store, included: Included, path: str) -> Any:
+def _grown(value: Any, below: dict[str, Any], store: Store, included: Included) -> Any:
     if isinstance(value, list):
-        return [_grown(v, below, store, included, path) for v in value]
+        return [_grown(v, below, store, included) for v in value]
     if isinstance(value, str):
         found = store.find(value)
         value = public(found) if found is not None else value
     if isinstance(value, dict):
-        return _grow(value, below, store, included, path)
+        return _grow(value, below, store, included)
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -27,6 +28,7 @@ from worker.twin.world import World
 
 BANNER = "LOCAL STRIPE TWIN - no real money"
 TICK_SECONDS = 0.5
+GARBAGE = (20_000, 20, 100)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ async def _serve(settings: TwinSettings) -> None:
 
 
 def serve(settings: TwinSettings) -> None:
-    """Listen until SIGTERM or SIGINT."""
+    """Listen until SIGTERM or SIGINT. What is kept here is not garbage: it is looked through seldom."""
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     asyncio.run(_serve(settings))

@@ -7,7 +7,7 @@ tables. Most objects are packed while nobody works with them: see `shelf`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import dropwhile, islice
 from typing import Any
 
@@ -19,6 +19,7 @@ from worker.twin.shelf import Form, Room, Shelf
 Doc = dict[str, Any]
 
 INDEXED = {
+    "customer": ("email",),
     "payment_method": ("customer",),
     "price": ("product", "lookup_key"),
     "subscription": ("customer", "test_clock"),
@@ -33,14 +34,13 @@ INDEXED = {
     "credit_note": ("invoice", "customer"),
     "dispute": ("charge", "payment_intent"),
     "customer_balance_transaction": ("customer",),
-    "event": ("type",),
+    "event": ("type", "about"),
     "promotion_code": ("coupon",),
     "balance_transaction": ("source", "type"),
     "payout": (),
 }
 KINDS = (
     *INDEXED,
-    "customer",
     "product",
     "coupon",
     "discount",
@@ -57,7 +57,17 @@ UNPACKED = {
     "dispute",
 }  # fmt: skip
 # Kinds whose objects change an indexed value: only these remember the order of their creation.
-REFILED = {"payment_method", "price", "invoiceitem"}
+REFILED = {"customer", "payment_method", "price", "invoiceitem"}
+
+
+class _About(msgspec.Struct):
+    """What an event is about; some objects have no id."""
+
+    id: str = ""
+
+
+_about = msgspec.json.Decoder(_About)
+
 
 # Where an indexed value stands, when it is not a field of that name.
 _VALUES: dict[tuple[str, str], Callable[[Doc], Any]] = {
@@ -65,6 +75,7 @@ _VALUES: dict[tuple[str, str], Callable[[Doc], Any]] = {
     ("invoiceitem", "subscription"): lambda d: subscription_of(d),
     ("invoice_payment", "payment_intent"): lambda d: d["payment"]["payment_intent"],
     ("promotion_code", "coupon"): lambda d: d["promotion"]["coupon"],
+    ("event", "about"): lambda d: _about.decode(d["data"]["object"]).id,
 }
 
 
@@ -98,6 +109,10 @@ def _decoded_event(raw: bytes) -> Doc:
 EVENT = Form(bare=shown, decode=_decoded_event, family=lambda event: str(event["type"]))
 
 
+def _ids(bucket: str | list[str]) -> list[str]:
+    return bucket if isinstance(bucket, list) else [bucket]
+
+
 class Table:
     """Objects of one kind, oldest first. A bucket of an index is one id, or a list of ids, oldest first."""
 
@@ -106,6 +121,7 @@ class Table:
         self._index: dict[str, dict[Any, str | list[str]]] = {name: {} for name in INDEXED.get(kind, ())}
         self._place: dict[str, int] = {}
         self._added = 0
+        self._gone = 0  # removed objects that the indexes still name
 
     def add(self, doc: Doc) -> Doc:
         """Insert `doc`, newest last."""
@@ -144,8 +160,7 @@ class Table:
 
     def ids_by(self, name: str, value: Any) -> list[str]:
         """Ids of the objects with one value in an index, oldest first."""
-        found = self._index[name].get(value, [])
-        return found if isinstance(found, list) else [found]
+        return _ids(self._index[name].get(value, []))
 
     def refile(self, doc: Doc, name: str, old: Any) -> None:
         """Move `doc` to another value of one index, keeping the order of creation."""
@@ -163,19 +178,25 @@ class Table:
         self.docs.remove(object_id)
 
     def remove_oldest(self, count: int, keep: Container[str]) -> int:
-        """Forget the oldest `count` objects except those in `keep`, all at once; returns how many stay."""
+        """Forget the oldest `count` objects except those in `keep`, all at once; returns how many stay.
+
+        The indexes still name them until there are more of them than of what is left: readers skip them.
+        """
         oldest = list(islice(self.docs, count))
-        gone = {object_id for object_id in oldest if object_id not in keep}
+        gone = [object_id for object_id in oldest if object_id not in keep]
         for object_id in gone:
             self.docs.remove(object_id)
-        for name, buckets in self._index.items():
-            left = {value: [i for i in self.ids_by(name, value) if i not in gone] for value in buckets}
-            self._index[name] = {value: ids for value, ids in left.items() if ids}
+        self._gone += len(gone)
+        if self._gone > len(self.docs):
+            self._gone = 0
+            for name, buckets in self._index.items():
+                left = {value: [i for i in _ids(found) if i in self.docs] for value, found in buckets.items()}
+                self._index[name] = {value: ids for value, ids in left.items() if ids}
         return len(oldest) - len(gone)
 
     def by(self, name: str, value: Any) -> list[Doc]:
         """Objects with one value in an index, oldest first."""
-        return [self.docs[i] for i in self.ids_by(name, value)]
+        return [self.docs[i] for i in self.ids_by(name, value) if i in self.docs]
 
     def newest_first(self, filters: dict[str, Any], after: str | None = None) -> Iterator[Doc]:
         """Objects newest first, narrowed by the most selective index among `filters`.
@@ -184,16 +205,19 @@ class Table:
         """
         buckets = [self.ids_by(n, v) for n, v in filters.items() if n in self._index]
         ids: list[str] | Shelf = min(buckets, key=len) if buckets else self.docs
-        newest = reversed(ids)
+        newest: Iterator[str] = reversed(ids)
         if after is not None and after in ids:
             newest = dropwhile(lambda object_id: object_id != after, newest)
-        return self.docs.read(newest)
+        return self.docs.read(filter(self.docs.__contains__, newest) if self._gone else newest)
 
 
 class Store:
-    """All tables. `plan_of` gives the legacy plan that an item embeds beside its price."""
+    """All tables. `plan_of` gives the legacy plan that an item embeds beside its price.
 
-    def __init__(self, plan_of: Callable[[str], Doc]) -> None:
+    `lent`: tables of another store, or over it, in place of empty ones.
+    """
+
+    def __init__(self, plan_of: Callable[[str], Doc], lent: Mapping[str, Table] | None = None) -> None:
         self.room = Room()
         self.gone: set[str] = set()  # ids of deleted customers: found by `docs`, not by `get`
         self._plan_of = plan_of
@@ -206,8 +230,12 @@ class Store:
             "customer": Form(link=self._link_customer),
             "event": EVENT,
         }
-        forms = {kind: None if kind in UNPACKED else special.get(kind, Form()) for kind in KINDS}
-        self.tables = {kind: Table(kind, Shelf(self.room, form)) for kind, form in forms.items()}
+        plain = Form()
+        self.tables = dict(lent or {})
+        for kind in KINDS:
+            if kind not in self.tables:
+                form = None if kind in UNPACKED else special.get(kind, plain)
+                self.tables[kind] = Table(kind, Shelf(self.room, form))
 
     def _bare_subscription(self, doc: Doc) -> Doc:
         items = self["subscription_item"].docs

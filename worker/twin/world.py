@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from worker.twin import contract
 from worker.twin.clock import Clock, Runner
-from worker.twin.errors import missing
 from worker.twin.events import EventLog
 from worker.twin.facts import Facts
 from worker.twin.ids import Ids
 from worker.twin.ledger import Effect, Ledger, Origin
-from worker.twin.store import Doc, Store
+from worker.twin.store import Doc, Store, Table
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,14 @@ class AccountSettings:
 
 
 class World:
-    """Everything behind the doors. All of it runs in one thread; one request is executed at a time."""
+    """Everything behind the doors. All of it runs in one thread; one request is executed at a time.
 
-    def __init__(self, seed: int = 0, now: int | None = None) -> None:
+    `lent`: tables that another world lends.
+    """
+
+    def __init__(
+        self, seed: int = 0, now: int | None = None, lent: Mapping[str, Table] | None = None
+    ) -> None:
         self.clock = Clock()
         if now is not None:
             self.clock.offset = now - int(self.clock.wall())
@@ -71,7 +75,7 @@ class World:
         self.ids = Ids(seed)
         self.preview_ids = Ids(seed + 1)
         self.base_url = ""
-        self.store = Store(lambda price_id: self.facts.prices[price_id].plan)
+        self.store = Store(lambda price_id: self.facts.prices[price_id].plan, lent)
         self.facts = Facts()
         self.ledger = Ledger()
         self.account = AccountSettings()
@@ -91,12 +95,6 @@ class World:
     def domain_of(self, customer_id: str) -> str:
         """The time domain a customer lives in."""
         return self.store["customer"].docs[customer_id]["test_clock"] or ""
-
-    def customer(self, customer_id: str, param: str = "customer") -> Doc:
-        """A customer that has not been deleted, or Stripe's `resource_missing`."""
-        if customer_id in self.deleted_customers:
-            raise missing("customer", customer_id, param)
-        return self.store.get("customer", customer_id, param)
 
     def now_for(self, customer_id: str) -> int:
         """The customer's billing time: its test clock's frozen time, else the twin's."""

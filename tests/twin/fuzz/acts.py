@@ -135,12 +135,15 @@ class Acts:
         params |= self.maybe(0.3, collection_method="send_invoice", days_until_due=7)
         params |= self.maybe(0.2, trial_period_days=pick.choice((1, 14, 40)))
         params |= self.maybe(0.3, payment_behavior=pick.choice(PAYMENTS[:3]))
-        params |= self.maybe(0.5, billing_mode={"type": pick.choice(("classic", "flexible"))})
+        itemized = {"type": "flexible", "flexible": {"proration_discounts": "itemized"}}
+        modes = ({"type": "classic"}, {"type": "flexible"}, itemized)
+        params |= self.maybe(0.6, billing_mode=pick.choice(modes))
         rates, coupons = self.world.store["tax_rate"].docs, self.world.store["coupon"].docs
         params |= self.maybe(0.3 if rates else 0, default_tax_rates=list(rates)[:1])
         params |= self.maybe(0.3 if coupons else 0, discounts=[{"coupon": c} for c in list(coupons)[-1:]])
-        items = [{"price": p, "quantity": pick.randint(1, 20)} for p in {self.price(), self.price()}]
-        items.sort(key=lambda item: str(item["price"]))
+        prices = sorted({self.price(), self.price()})
+        items: list[dict[str, Any]] = [{"price": p, "quantity": pick.randint(1, 20)} for p in prices]
+        items[0] |= self.maybe(0.3 if coupons else 0, discounts=[{"coupon": c} for c in list(coupons)[:1]])
         return "subscription_create", (), {"customer": self.any("customer")["id"], "items": items, **params}
 
     def item(self) -> Act:
@@ -171,12 +174,16 @@ class Acts:
         return "credit_note_create", (), note
 
     def discount(self) -> Act:
-        """A coupon for a subscription, or none any more."""
+        """A coupon for a subscription or one of its items, or none any more."""
         subscription = self.any("subscription")["id"]
         coupons = self.world.store["coupon"].docs
         if not coupons or self.pick.random() < 0.3:
             return "subscription_delete_discount", (subscription,), {}
         given = [{"coupon": self.any("coupon")["id"]}]
+        if self.world.store["subscription_item"].docs and self.pick.random() < 0.5:
+            how = {"proration_behavior": self.pick.choice(BEHAVIORS)}
+            item = self.any("subscription_item")["id"]
+            return "subscription_item_update", (item,), {"discounts": given, **how}
         return "subscription_update", (subscription,), {"discounts": given, "proration_behavior": "none"}
 
     def catalogue(self) -> Act:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 from datetime import UTC, datetime, timedelta
 
 DAYS = {"day": 1, "week": 7}
@@ -22,6 +23,7 @@ def advance(start: int, interval: str, count: int, anchor: int) -> int:
     return int(end.timestamp())
 
 
+@functools.lru_cache(maxsize=1024)
 def day_of(moment: int) -> str:
     """`11 Oct 2026`, as Stripe writes the day of a proration."""
     return datetime.fromtimestamp(moment, UTC).strftime("%-d %b %Y")

@@ -104,7 +104,7 @@ def _first_line(world: World, plan: Plan, target: Target) -> Line:
 
 def create(world: World, params: dict[str, Any], *, schedule: str | None = None) -> Doc:
     """Carry out `POST /v1/subscriptions`, or what a `schedule` starts: its first invoice waits an hour."""
-    customer = world.customer(params["customer"])
+    customer = world.store.get("customer", params["customer"], "customer")
     behavior = params.get("payment_behavior") or "allow_incomplete"
     plan = draft_subscription(world, customer, params, world.ids)
     subscription = plan.subscription

@@ -45,11 +45,10 @@ def draft(world: World, given: Params, ids: Ids) -> Doc:
 
 
 def _check_amount(world: World, note: Doc, invoice: Doc) -> None:
+    issued = world.store["credit_note"].by("invoice", invoice["id"])
+    most = invoice["total"] - sum(n["total"] for n in issued if n["status"] == "issued")
     if invoice["status"] == "open":
-        most = invoice["amount_remaining"]
-    else:
-        issued = world.store["credit_note"].by("invoice", invoice["id"])
-        most = invoice["total"] - sum(n["total"] for n in issued if n["status"] == "issued")
+        most = min(most, invoice["amount_remaining"])
     if not 0 < note["total"] <= most:
         raise invalid(f"The credit note amount must be between 1 and {max(most, 0)}.", "amount")
 
@@ -131,7 +130,10 @@ def _give_back(world: World, note: Doc, invoice: Doc, given: Params) -> None:
 
 
 def _lower(world: World, invoice: Doc, amount: int) -> None:
-    """Take `amount` off what an open invoice asks for; its payment asks for as much less."""
+    """Take `amount` off what an open invoice asks for; its payment asks for as much less.
+
+    No event tells the latter: Stripe has no type for a payment intent that merely changes.
+    """
     invoice["pre_payment_credit_notes_amount"] += amount
     invoice["amount_due"] -= amount
     invoice["amount_remaining"] -= amount

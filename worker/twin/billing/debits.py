@@ -6,17 +6,18 @@ processing), docs "Testing" (accounts that fail, and one that stays in `processi
 
 from __future__ import annotations
 
-from worker.twin.billing import lifecycle, settlement, tokens
+from worker.twin.billing import lifecycle, pausing, settlement, tokens
 from worker.twin.events import snapshot
 from worker.twin.store import Doc
 from worker.twin.world import World
 
 
 def started(world: World, invoice: Doc) -> None:
-    """The customer gave a bank account for a first invoice that waited: the subscription is active."""
+    """The customer gave a bank account for an invoice that the subscription waited for: it is active."""
     subscription = lifecycle.subscription_of(world, invoice)
     if settlement.intent_of(world, invoice).get("status") != "processing" or subscription is None:
         return
+    pausing.attempted(world, subscription, invoice, "active")
     if subscription["status"] == "incomplete" and subscription["latest_invoice"] == invoice["id"]:
         before = snapshot(subscription)
         subscription["status"] = "active"
@@ -45,6 +46,12 @@ def answer(world: World, invoice_id: str, due: int) -> None:
 
 
 def fail(world: World, invoice: Doc, intent: Doc, code: str) -> None:
-    """The debit came back: retries begin, and the subscription is past due."""
+    """The debit came back: retries begin, and the subscription is past due; a paused one stays paused."""
     settlement.debit_failed(world, invoice, intent, code)
-    lifecycle.after_failure(world, invoice)
+    subscription = lifecycle.subscription_of(world, invoice)
+    if subscription is None or subscription["status"] != "paused":
+        lifecycle.after_failure(world, invoice)
+        return
+    lifecycle.mark_delinquent(world, invoice["customer"], True)
+    if world.now_for(invoice["customer"]) >= invoice["created"] + pausing.RESUME_SECONDS:
+        pausing.drop_attempt(world, subscription)

@@ -43,7 +43,8 @@ def full_amount(price: Doc, tiers: list[dict[str, Any]] | None, quantity: int) -
 
 def unit_amount(part: dict[str, Any], name: str = "unit_amount") -> Fraction:
     """The exact amount of a price or a tier; the decimal form may hold fractions of a cent."""
-    return Fraction(str(part.get(f"{name}_decimal") or part.get(name) or 0))
+    whole = part.get(name)
+    return Fraction(str(part.get(f"{name}_decimal") or 0)) if whole is None else Fraction(whole)
 
 
 def _transformed(rule: dict[str, Any] | None, quantity: int) -> int:

@@ -96,12 +96,17 @@ def enter(world: World, subscription: Doc, why: str, before: Snapshot) -> None:
 
 
 def resume(world: World, subscription: Doc, params: dict[str, Any]) -> None:
-    """`POST .../resume`. An invoice that it makes has to be paid before the pause is over."""
+    """`POST .../resume`. With an invoice the pause is over when that is paid, or when a payment is tried.
+
+    Changelog "Adds the subscription pause endpoint": by default the request itself attempts no payment, and
+    one that fails later (as with `pay`) makes the subscription past due; `resume_on_payment_success` attempts
+    it and waits for success, which a bank debit takes days for.
+    """
     if subscription["status"] != "paused":
         raise invalid("Only a paused subscription can be resumed.", "subscription")
     now, facts = world.now_for(subscription["customer"]), world.facts.subscriptions[subscription["id"]]
     before = snapshot(subscription)
-    _drop_attempt(world, subscription)
+    drop_attempt(world, subscription)
     plan = _plan(world, subscription, params, now)
     for target in plan.targets:
         set_period(world, subscription, target, target.item or {})
@@ -114,13 +119,14 @@ def resume(world: World, subscription: Doc, params: dict[str, Any]) -> None:
         _book(world, plan, None)
     elif invoice["status"] == "open":
         facts.resuming = invoice["id"]
+        facts.resumes_on_attempt = params.get("payment_behavior") != "resume_on_payment_success"
         due, domain = now + RESUME_SECONDS, world.domain_of(subscription["customer"])
         world.clock.at(due, "expire_resume", subscription["id"], domain)
         world.events.updated("customer.subscription.updated", subscription, before)
-        if params.get("payment_behavior") == "resume_on_payment_success":
-            method = cards.method_for(world, invoice, subscription)
-            if settlement.collect(world, invoice, method) == settlement.PAID:
-                end_pause(world, subscription, invoice)
+        if not facts.resumes_on_attempt:
+            settlement.collect(world, invoice, cards.method_for(world, invoice, subscription))
+        if invoice["status"] == "paid":
+            end_pause(world, subscription, invoice)
         return
     _go_on(world, subscription, before)
 
@@ -180,23 +186,36 @@ def end_pause(world: World, subscription: Doc, invoice: Doc) -> None:
         _go_on(world, subscription, snapshot(subscription))
 
 
-def _go_on(world: World, subscription: Doc, before: Snapshot) -> None:
-    subscription.update(status="active", status_details=None)
+def attempted(world: World, subscription: Doc, invoice: Doc, status: str) -> None:
+    """A payment of the resumption's invoice was tried by hand: failed (`past_due`), or on its way."""
+    facts = world.facts.subscriptions[subscription["id"]]
+    if facts.resuming == invoice["id"] and facts.resumes_on_attempt and subscription["status"] == "paused":
+        facts.resuming = None
+        _go_on(world, subscription, snapshot(subscription), status)
+
+
+def _go_on(world: World, subscription: Doc, before: Snapshot, status: str = "active") -> None:
+    subscription.update(status=status, status_details=None)
     world.effect("subscription_resumed", subscription, 0, None, subscription["id"])
     world.events.updated("customer.subscription.updated", subscription, before)
     world.events.emit("customer.subscription.resumed", subscription)
 
 
 def expire_resume(world: World, subscription_id: str, due: int) -> None:
-    """Due work: 23 hours after a resumption that nobody paid for; it stays paused."""
+    """Due work: 23 hours after a resumption that nobody paid for; it stays paused.
+
+    A bank debit on its way is waited for: if it comes back, that is the end (`debits.fail`).
+    """
     subscription = world.store["subscription"].docs.get(subscription_id)
     facts = world.facts.subscriptions.get(subscription_id)
     invoice = world.store["invoice"].docs.get(facts.resuming or "") if facts else None
-    if subscription is not None and invoice is not None and invoice["created"] + RESUME_SECONDS == due:
-        _drop_attempt(world, subscription)
+    if subscription is None or invoice is None or invoice["created"] + RESUME_SECONDS != due:
+        return
+    if settlement.intent_of(world, invoice).get("status") != "processing":
+        drop_attempt(world, subscription)
 
 
-def _drop_attempt(world: World, subscription: Doc) -> None:
+def drop_attempt(world: World, subscription: Doc) -> None:
     """Void the invoice of a resumption that was not paid; its time was never bought."""
     facts = world.facts.subscriptions[subscription["id"]]
     invoice = world.store["invoice"].docs.get(facts.resuming or "")

@@ -12,7 +12,7 @@ from worker.twin.billing import cards, phases, settlement, trials
 from worker.twin.billing.applying import enact
 from worker.twin.billing.plan import Plan, plan_change
 from worker.twin.errors import invalid
-from worker.twin.events import snapshot
+from worker.twin.events import Snapshot, snapshot
 from worker.twin.facts import PendingChange
 from worker.twin.store import Doc
 from worker.twin.templates import subscription as templates
@@ -100,13 +100,10 @@ def _items(world: World, plan: Plan) -> list[Doc]:
 
 def apply(world: World, subscription: Doc) -> None:
     """The invoice was paid: the change takes hold, counted from the moment it was asked for."""
-    facts = world.facts.subscriptions[subscription["id"]]
-    held = facts.pending
+    held = world.facts.subscriptions[subscription["id"]].pending
     if held is None:
         return
-    before = snapshot(subscription)
-    facts.pending = None
-    subscription["pending_update"] = None
+    before = _release(world, subscription)
     invoice = world.store["invoice"].docs[held.invoice]
     plan = plan_change(world, subscription, held.params, held.at)
     _name_items(plan, held.new_items)
@@ -123,6 +120,14 @@ def apply(world: World, subscription: Doc) -> None:
         trials.announce(world, subscription)
 
 
+def _release(world: World, subscription: Doc) -> Snapshot:
+    """Nothing is held back any more; returns the subscription as it was."""
+    before = snapshot(subscription)
+    world.facts.subscriptions[subscription["id"]].pending = None
+    subscription["pending_update"] = None
+    return before
+
+
 def _name_items(plan: Plan, names: list[str]) -> None:
     fresh = {t.new_id: name for t, name in zip((t for t in plan.targets if t.new_id), names, strict=True)}
     for target in plan.targets:
@@ -133,13 +138,10 @@ def _name_items(plan: Plan, names: list[str]) -> None:
 
 def discard(world: World, subscription: Doc, *, expired: bool = False) -> None:
     """The change is dropped: its invoice was voided, it expired, or something else replaced it."""
-    facts = world.facts.subscriptions[subscription["id"]]
-    held = facts.pending
+    held = world.facts.subscriptions[subscription["id"]].pending
     if held is None:
         return
-    before = snapshot(subscription)
-    facts.pending = None
-    subscription["pending_update"] = None
+    before = _release(world, subscription)
     invoice = world.store["invoice"].docs[held.invoice]
     if invoice["status"] == "open":
         settlement.void(world, invoice)

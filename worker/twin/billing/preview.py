@@ -70,29 +70,35 @@ def _of_existing(world: World, params: dict[str, Any], details: dict[str, Any]) 
     _check_dates(details)
     if params.get("discounts") is not None:
         details["discounts"] = params["discounts"]
-    stage = Rehearsal(world, world.store["customer"].docs[real["customer"]], params)
-    subscription = stage.bring(real["id"])
-    preview_parts.dress(stage, params, subscription["currency"])
-    filed = _carry_out(stage, subscription, details)
+    with Rehearsal(world, world.store["customer"].docs[real["customer"]]) as stage:
+        subscription = stage.bring(real["id"])
+        preview_parts.dress(stage, params, subscription["currency"])
+        return _rehearsed(stage, subscription, params, details)
+
+
+def _rehearsed(stage: Rehearsal, subscription: Doc, params: dict[str, Any], details: dict[str, Any]) -> Doc:
     if params.get("preview_mode") == "recurring":
+        _carry_out(stage, subscription, details)
         return _recurring(stage, subscription, params)
-    draft = stage.next_draft(subscription["id"])
+    world, customer, filed = stage.world, subscription["customer"], 0
+    before = len(world.waiting.get(customer, {}))
+    draft = stage.first_draft(lambda: _carry_out(stage, subscription, details))
     if draft is None:
-        raise _nothing_upcoming(subscription["customer"])
-    now_made = draft["billing_reason"] != RENEWAL
+        filed = max(0, len(world.waiting.get(customer, {})) - before)
+        draft = stage.next_draft(subscription["id"])
+    if draft is None:
+        raise _nothing_upcoming(customer)
     lines = draft["lines"]["data"]
-    if filed and not now_made:
-        lines[:filed] = reversed(lines[:filed])
-    if now_made or any(_is_proration(line) for line in lines[:filed]):
-        since = details.get("proration_date") or world.now_for(real["customer"])
+    lines[:filed] = reversed(lines[:filed])
+    if draft["billing_reason"] != RENEWAL or any(_is_proration(line) for line in lines[:filed]):
+        since = details.get("proration_date") or stage.real.now_for(subscription["customer"])
         draft["parent"]["subscription_details"]["subscription_proration_date"] = since
     return _shown(stage, draft)
 
 
-def _carry_out(stage: Rehearsal, subscription: Doc, details: dict[str, Any]) -> int:
-    """Do what is previewed; returns how many invoice items that left waiting."""
-    world, customer = stage.world, subscription["customer"]
-    before = len(world.waiting.get(customer, {}))
+def _carry_out(stage: Rehearsal, subscription: Doc, details: dict[str, Any]) -> None:
+    """Do what is previewed."""
+    world = stage.world
     if details.get("cancel_now"):
         prorate = details.get("proration_behavior") != "none"
         lifecycle.cancel(world, subscription, {"invoice_now": True, "prorate": prorate})
@@ -105,7 +111,6 @@ def _carry_out(stage: Rehearsal, subscription: Doc, details: dict[str, Any]) -> 
         asked = {name: value for name, value in details.items() if name not in NO_CHANGE}
         if asked:
             change.update(world, subscription, asked)
-    return max(0, len(world.waiting.get(customer, {})) - before)
 
 
 def _check_dates(details: dict[str, Any]) -> None:
@@ -131,8 +136,12 @@ def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Do
         where = "subscription_details[proration_date]"
         raise invalid("`proration_date` needs an existing subscription.", where)
     customer = preview_parts.customer_of(world, params)
-    stage = Rehearsal(world, customer, params)
-    if (details.get("start_date") or 0) > stage.world.now_for(customer["id"]):
+    with Rehearsal(world, customer) as stage:
+        return _begun(stage, params, details, customer["id"])
+
+
+def _begun(stage: Rehearsal, params: dict[str, Any], details: dict[str, Any], customer_id: str) -> Doc:
+    if (details.get("start_date") or 0) > stage.world.now_for(customer_id):
         stage.world.clock.frozen[stage.domain] = details["start_date"]
     preview_parts.dress(stage, params, None)
     asked = {k: v for k, v in details.items() if k not in ("start_date", "cancel_now", "resume_at", "pause")}
@@ -141,7 +150,7 @@ def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Do
         asked["billing_cycle_anchor"] = anchor["timestamp"]
     if params.get("discounts") is not None:
         asked["discounts"] = params["discounts"]
-    asked.update(customer=customer["id"], payment_behavior="default_incomplete")
+    asked.update(customer=customer_id, payment_behavior="default_incomplete")
     subscription = creation.create(stage.world, asked)
     preview_parts.check_currency(params, subscription["currency"])
     if params.get("preview_mode") == "recurring":
@@ -154,7 +163,11 @@ def _of_new(world: World, params: dict[str, Any], details: dict[str, Any]) -> Do
 
 def _of_schedule(world: World, params: dict[str, Any]) -> Doc:
     """The next invoice under a schedule as it is, as it would be after an update, or as it would begin."""
-    stage = preview_parts.stage_of_schedule(world, params)
+    with preview_parts.stage_of_schedule(world, params) as stage:
+        return _scheduled(stage, params)
+
+
+def _scheduled(stage: Rehearsal, params: dict[str, Any]) -> Doc:
     schedule, filed = preview_parts.plan_schedule(stage, params)
     draft = stage.next_draft()
     if draft is None:

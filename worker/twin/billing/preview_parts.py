@@ -136,16 +136,17 @@ def _amount(entry: dict[str, Any], where: str) -> int:
 def stage_of_schedule(world: World, params: dict[str, Any]) -> Rehearsal:
     """The stage for a schedule that exists, or for one that a customer would begin."""
     if not params.get("schedule"):
-        stage = Rehearsal(world, customer_of(world, params), params)
+        stage = Rehearsal(world, customer_of(world, params))
         dress(stage, params, None)
         return stage
     schedule = world.store.get("subscription_schedule", params["schedule"], "schedule")
     if params.get("customer") not in (None, schedule["customer"]):
         raise invalid("The schedule belongs to another customer.", "customer")
-    if schedule["status"] not in ("active", "not_started"):
+    gone = schedule["customer"] in world.deleted_customers
+    if schedule["status"] not in ("active", "not_started") or gone:
         text = f"No upcoming invoices for customer: {schedule['customer']}"
         raise ApiError(404, text, code="invoice_upcoming_none")
-    stage = Rehearsal(world, world.store["customer"].docs[schedule["customer"]], params)
+    stage = Rehearsal(world, world.store["customer"].docs[schedule["customer"]])
     if schedule["status"] == "active":
         currency = stage.bring(schedule["subscription"])["currency"]
         dress(stage, params, currency)

@@ -71,7 +71,8 @@ def resolve(world: World, refund_id: str, due: int) -> None:
     before = snapshot(refund)
     sequel = cards.sequel_of(world, refund["payment_method"])
     if refund["status"] == "pending":
-        refund.update(status="succeeded", pending_reason=None)
+        refund["status"] = "succeeded"
+        del refund["pending_reason"]
         announce(world, refund, before)
     elif refund["status"] == "succeeded" and sequel == "refund_fails":
         refund.update(status="failed", failure_reason="expired_or_canceled_card")
@@ -85,7 +86,8 @@ def cancel(world: World, refund: Doc) -> Doc:
     if refund["status"] != "pending":
         raise invalid(f"A refund that is {refund['status']} cannot be canceled.", "refund")
     before = snapshot(refund)
-    refund.update(status="canceled", pending_reason=None)
+    refund["status"] = "canceled"
+    del refund["pending_reason"]
     _return(world, refund, "refund_failure")
     announce(world, refund, before)
     return refund

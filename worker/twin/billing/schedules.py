@@ -218,7 +218,7 @@ def find(world: World, call: Call) -> Doc:
     narrow = {"customer": wanted["customer"]} if "customer" in wanted else {}
     rows = (
         s
-        for s in world.store["subscription_schedule"].newest_first(narrow)
+        for s in world.store["subscription_schedule"].newest_first(narrow, wanted.get("starting_after"))
         if wanted.get("customer", s["customer"]) == s["customer"]
         and (s["test_clock"] is None or "customer" in wanted)
         and ("scheduled" not in wanted or wanted["scheduled"] == (s["status"] == "not_started"))

@@ -45,12 +45,10 @@ def finalize(world: World, invoice: Doc) -> None:
 
 
 def _number(world: World, invoice: Doc, customer: Doc) -> None:
-    """The customer's next invoice number; that it was taken is a change of the customer."""
-    before = snapshot(customer)
+    """The customer's next invoice number; no source says that taking it is announced."""
     invoice["number"] = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     customer["next_invoice_sequence"] += 1
-    customer["currency"] = customer["currency"] or invoice["currency"]
-    world.events.updated("customer.updated", customer, before)
+    accounts.set_currency(world, customer, invoice["currency"])
 
 
 def _days_until_due(world: World, invoice: Doc) -> int:

@@ -46,6 +46,10 @@ def decide(world: World, subscription: Doc, targets: list[Target], params: dict[
         start_periods(targets, now)
     _trial(subscription, times, targets, params, now)
     _end(subscription, times, targets, params)
+    asked = params.get("cancel_at") or params.get("cancel_at_period_end")
+    if asked and times.cancel_at is not None and times.cancel_at <= now:
+        # The last period of a paused subscription may be over; what Stripe does then is not documented.
+        raise invalid("The current period is over: cancel the subscription instead.", "cancel_at")
     return times
 
 

@@ -28,6 +28,8 @@ def taxes_of(rates: list[Doc], net: int) -> list[dict[str, Any]]:
 
     Inclusive rates share the amount with the price: all of them count from the price without any of them.
     """
+    if not rates:
+        return []
     percents = [Fraction(str(rate["percentage"])) / 100 for rate in rates]
     inside = sum((p for p, r in zip(percents, rates, strict=True) if r["inclusive"]), Fraction(0))
     base = Fraction(net) / (1 + inside)

@@ -39,9 +39,11 @@ def announce_end(world: World, schedule: Doc, now: int) -> None:
 
 
 def _set_end(subscription: Doc, ends_at: int | None, now: int) -> None:
+    """The schedule's end replaces one that followed the period: a fresh anchor does not move it."""
+    subscription["cancel_at_period_end"] = False
     if subscription["cancel_at"] == ends_at:
         return
-    subscription.update(cancel_at=ends_at, cancel_at_period_end=False, canceled_at=now if ends_at else None)
+    subscription.update(cancel_at=ends_at, canceled_at=now if ends_at else None)
     reason = "cancellation_requested" if ends_at else None
     subscription["cancellation_details"] = {**subscription["cancellation_details"], "reason": reason}
 

@@ -8,13 +8,14 @@ from worker.twin import pages, receivers, versions
 from worker.twin.billing.calendar import advance
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.errors import invalid
+from worker.twin.events import LIFE_SECONDS
 from worker.twin.receivers import type_matches
 from worker.twin.resources import customers
 from worker.twin.store import Doc
 from worker.twin.world import Call, World
 
 CLOCK_LIFE_SECONDS = 30 * 86400
-EVENT_LIFE_SECONDS = 30 * 86400
+LAST_MOMENT = 32503680000  # the year 3000: later than that periods could end after the last date there is
 
 
 def retrieve_event(world: World, call: Call) -> Doc:
@@ -43,7 +44,7 @@ def find_events(world: World, call: Call) -> Doc:
 
 
 def _events(world: World, wanted: dict[str, Any], narrow: dict[str, str], kinds: list[str] | None) -> Any:
-    oldest = world.clock.now() - EVENT_LIFE_SECONDS
+    oldest = world.clock.now() - LIFE_SECONDS
     created = wanted.get("created")
     if isinstance(created, dict):
         oldest = max(oldest, created.get("gte", oldest), created.get("gt", oldest))
@@ -123,6 +124,8 @@ def delete_endpoint(world: World, call: Call) -> Doc:
 def create_clock(world: World, call: Call) -> Doc:
     """`POST /v1/test_helpers/test_clocks`."""
     frozen: int = call.params["frozen_time"]
+    if not 0 < frozen < LAST_MOMENT:
+        raise invalid("Invalid timestamp: `frozen_time` is too far away.", "frozen_time")
     now = world.clock.now()
     clock: Doc = {
         "id": world.ids.new("clock", 20),
@@ -144,8 +147,10 @@ def advance_clock(world: World, call: Call) -> Doc:
     """`POST .../advance`: forward only, at most two intervals of the shortest subscription."""
     clock = world.store.get("test_clock", call.id)
     target: int = call.params["frozen_time"]
-    if target <= clock["frozen_time"]:
-        raise invalid("The frozen time must be later than the current one.", "frozen_time")
+    if not clock["frozen_time"] < target < LAST_MOMENT:
+        raise invalid(
+            "The frozen time must be later than the current one, and before the year 3000.", "frozen_time"
+        )
     if target > _furthest(world, call.id, clock["frozen_time"]):
         raise invalid("You can advance at most two intervals from the current frozen time.", "frozen_time")
     clock["status"] = "advancing"

@@ -91,7 +91,8 @@ def update_dispute(world: World, call: Call) -> Doc:
         dispute["evidence_details"]["has_evidence"] = True
     submits = bool(evidence) and call.params.get("submit") is not False
     if submits:
-        dispute["evidence_details"]["submission_count"] += 1
+        details = dispute["evidence_details"]
+        details.update(submission_count=details["submission_count"] + 1, submission_method="manual")
     world.events.updated("charge.dispute.updated", dispute, before)
     return disputes.submit(world, dispute) if submits else dispute
 
@@ -112,7 +113,7 @@ def _find(kind: str, url: str, *names: str) -> Any:
         narrow = {name: call.params[name] for name in names if name in call.params}
         rows = (
             doc
-            for doc in world.store[kind].newest_first(narrow)
+            for doc in world.store[kind].newest_first(narrow, call.params.get("starting_after"))
             if all(doc[name] == value for name, value in narrow.items())
             and pages.in_range(doc["created"], call.params.get("created"))
         )

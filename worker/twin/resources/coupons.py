@@ -220,9 +220,10 @@ def find_codes(world: World, call: Call) -> Doc:
     """`GET /v1/promotion_codes`; `code` is compared without regard to case."""
     wanted = call.params
     narrow = {"coupon": wanted["coupon"]} if "coupon" in wanted else {}
+    codes = world.store["promotion_code"].newest_first(narrow, wanted.get("starting_after"))
     rows = (
         c
-        for c in (_ended(world, c) for c in world.store["promotion_code"].newest_first(narrow))
+        for c in (_ended(world, c) for c in codes)
         if wanted.get("active") in (None, c["active"])
         and ("code" not in wanted or wanted["code"].lower() == c["code"].lower())
         and wanted.get("customer") in (None, c["customer"])

@@ -15,9 +15,10 @@ from worker.twin.templates import customer as templates
 from worker.twin.world import Call, World
 
 PLAIN = (
-    "address", "business_name", "description", "email", "individual_name", "invoice_prefix", "name",
-    "next_invoice_sequence", "phone", "preferred_locales", "shipping", "tax_exempt",
+    "address", "description", "email", "invoice_prefix", "name", "next_invoice_sequence", "phone",
+    "preferred_locales", "shipping", "tax_exempt",
 )  # fmt: skip
+UNLESS_EMPTY = ("business_name", "individual_name")  # left out of the object while they are not set
 
 
 def create(world: World, call: Call) -> Doc:
@@ -58,9 +59,21 @@ def _write(world: World, customer: Doc, params: dict[str, Any]) -> None:
         if name in settings:
             customer["invoice_settings"][name] = settings[name] or None
     merge_metadata(customer, params.get("metadata"))
+    _write_plain(world, customer, params)
+
+
+def _write_plain(world: World, customer: Doc, params: dict[str, Any]) -> None:
+    email = customer["email"]
     for name in PLAIN:
         if name in params:
             customer[name] = params[name] if params[name] != "" else None
+    for name in UNLESS_EMPTY:
+        if params.get(name):
+            customer[name] = params[name]
+        elif name in params:
+            customer.pop(name, None)
+    if customer["email"] != email:
+        world.store["customer"].refile(customer, "email", email)
 
 
 def _set_balance(world: World, customer: Doc, wanted: int | None) -> None:
@@ -84,7 +97,7 @@ def _attached(world: World, customer: Doc, given: str, param: str) -> Doc:
 
 def update(world: World, call: Call) -> Doc:
     """`POST /v1/customers/{id}`."""
-    customer = world.customer(call.id, "id")
+    customer = world.store.get("customer", call.id)
     before = snapshot(customer)
     _write(world, customer, call.params)
     world.events.updated("customer.updated", customer, before)
@@ -119,9 +132,10 @@ def forget(world: World, customer: Doc) -> None:
 def find(world: World, call: Call) -> Doc:
     """`GET /v1/customers`."""
     wanted = call.params
+    narrow = {"email": wanted["email"]} if "email" in wanted else {}
     rows = (
         c
-        for c in world.store["customer"].newest_first({}, wanted.get("starting_after"))
+        for c in world.store["customer"].newest_first(narrow, wanted.get("starting_after"))
         if c["id"] not in world.deleted_customers
         and wanted.get("email") in (None, c["email"])
         and wanted.get("test_clock") == c["test_clock"]
@@ -150,7 +164,7 @@ def list_transactions(world: World, call: Call) -> Doc:
 
 def create_transaction(world: World, call: Call) -> Doc:
     """`POST /v1/customers/{id}/balance_transactions`: an adjustment by hand."""
-    customer = world.customer(call.id, "id")
+    customer = world.store.get("customer", call.id)
     amount, currency = call.params["amount"], call.params["currency"]
     if customer["currency"] not in (None, currency):
         text = f"The customer's currency is {customer['currency']}; one customer has one currency."

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from worker.twin import receivers, thin, versions
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.errors import ApiError, invalid
+from worker.twin.events import LIFE_SECONDS
 from worker.twin.forms import flatten
-from worker.twin.resources.account import EVENT_LIFE_SECONDS
 from worker.twin.store import Doc
 from worker.twin.world import Call, World
 
@@ -138,21 +138,21 @@ def find_events(world: World, call: Call) -> Doc:
 
 
 def _events(world: World, wanted: dict[str, Any]) -> Iterator[Doc]:
-    oldest = world.clock.now() - EVENT_LIFE_SECONDS
+    oldest = world.clock.now() - LIFE_SECONDS
     kinds, subject = wanted.get("types"), wanted.get("object_id")
     limits = {
         name: thin.seconds(text, f"created[{name}]") for name, text in wanted.get("created", {}).items()
     }
-    for event in world.store["event"].newest_first({}):
+    narrow = {} if subject is None else {"about": subject}
+    for event in world.store["event"].newest_first(narrow):
         if event["created"] < max(oldest, limits.get("gte", 0), limits.get("gt", 0)):
             return
         if kinds and f"v1.{event['type']}" not in kinds:
             continue
-        if not _within(event["created"], limits):
-            continue
-        made = thin.full(world.events.shown(event))
-        if subject is None or (made["related_object"] or {}).get("id") == subject:
-            yield made
+        if _within(event["created"], limits):
+            made = thin.full(world.events.shown(event))
+            if subject is None or made["related_object"]:
+                yield made
 
 
 def _within(moment: int, limits: dict[str, float]) -> bool:

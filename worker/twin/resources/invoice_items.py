@@ -16,7 +16,7 @@ from worker.twin.world import Call, World
 def create_item(world: World, call: Call) -> Doc:
     """`POST /v1/invoiceitems`: an amount, or a one-time price, for the customer's next invoice."""
     given = call.params
-    customer = world.customer(given.get("customer") or "")
+    customer = world.store.get("customer", given.get("customer") or "", "customer")
     now = world.now_for(customer["id"])
     item = templates.invoice_item(
         world.ids.new("ii", 20), now, customer, given.get("currency") or customer["currency"] or "usd"

@@ -12,6 +12,7 @@ from worker.twin.billing import (
     drafts,
     invoicing,
     lifecycle,
+    pausing,
     sending,
     settlement,
     terms,
@@ -81,7 +82,7 @@ def create(world: World, call: Call) -> Doc:
     if given.get("subscription"):
         subscription = world.store.get("subscription", given["subscription"], "subscription", 400)
     customer_id = given.get("customer") or (subscription or {}).get("customer") or ""
-    customer = world.customer(customer_id)
+    customer = world.store.get("customer", customer_id, "customer")
     include = given.get("pending_invoice_items_behavior") == "include" or subscription is not None
     waiting = invoicing.pending_items(world, customer["id"], subscription["id"] if subscription else None)
     lines = [invoicing.line_of_item(world, i) for i in waiting] if include else []
@@ -221,6 +222,9 @@ def collect_or_raise(world: World, invoice: Doc, method: Doc | None, authenticat
         raise no_payment_method()
     outcome = settlement.collect(world, invoice, method, authenticated=authenticated)
     intent = world.store["payment_intent"].docs[world.facts.invoices[invoice["id"]].payment_intent or ""]
+    subscription = lifecycle.subscription_of(world, invoice)
+    if outcome in (settlement.WAITS, settlement.DECLINED) and subscription is not None:
+        pausing.attempted(world, subscription, invoice, "past_due")
     if outcome == settlement.WAITS:
         raise action_required("invoice_payment_intent_requires_action", intent)
     if outcome == settlement.DECLINED:

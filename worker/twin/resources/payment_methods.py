@@ -111,7 +111,7 @@ def attach(world: World, call: Call) -> Doc:
     customer_id = call.params.get("customer")
     if customer_id is None:
         raise invalid("Missing required param: customer.", "customer", "parameter_missing")
-    customer = world.customer(customer_id)
+    customer = world.store.get("customer", customer_id, "customer")
     card = usable(world, call.id, world.now_for(customer_id), "payment_method")
     if card["id"] in world.facts.detached:
         raise invalid(
