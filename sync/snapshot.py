@@ -44,9 +44,11 @@ class Snapshot:
     def customer_id(self) -> str | None:
         """The customer whose open changes have to hear of this; None where that is for others to tell.
 
-        A payment's invoice and a schedule's subscription have events of their own in the same burst.
+        A charge's invoice and a schedule's subscription have events of their own in the same burst. A payment
+        that fails at the payer's bank changes nothing but its intent.
         """
-        return self.row.customer_id if isinstance(self.row, SubscriptionRow | InvoiceRow) else None
+        waking = SubscriptionRow | InvoiceRow | PaymentIntentRow
+        return self.row.customer_id if isinstance(self.row, waking) else None
 
     @property
     def facts(self) -> Facts:

@@ -11,6 +11,7 @@ from sync.rules.money import minimum_charge_minor
 from sync.rules.proration import prorate
 from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms
+from sync.wishes import Wish
 from tests.flows.world import ADMIN, MARKETING, World
 
 HALF_MONTH = 14 * 86_400
@@ -41,7 +42,7 @@ async def test_policy_that_forgets_the_payment_behavior(mid: World) -> None:
     rules = tuple(replace(rule, payment_behavior=None) for rule in mid.billing.policy.rules)
     billing = replace(mid.billing, policy=replace(mid.billing.policy, rules=rules))
     account = await quotes.require_account(billing, "acme")
-    row = await quotes.make(billing, account, ADMIN, PartialTerms(seats=8))
+    row = await quotes.make(billing, account, ADMIN, Wish(PartialTerms(seats=8)))
     assert "error_if_incomplete" == (row.stripe_params or {})["payment_behavior"]
 
 
