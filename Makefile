@@ -10,8 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests run on both cores; `make test JOBS=0` runs them in one process, for a debugger.
-JOBS ?= 2
+# Many tests wait for processes and clocks, so three run on two cores; `make test JOBS=0` is one process, for a debugger.
+JOBS ?= 3
 SECONDS ?= 60
 ARGS ?=
 
