@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sync.telemetry import REGISTRY
 from tests.flows.world import World
 
 
@@ -45,6 +46,14 @@ async def estimates(world: World, count: int) -> Times:
         assert said.status == 200, said
 
     return await times(count, ask)
+
+
+def quickly_served(seconds: float) -> tuple[int, int]:
+    """How many estimates the server itself answered within a bound of its histogram, and how many in all."""
+    labels = {"method": "POST", "route": "/v1/accounts/{account_id}/estimates", "status": "200"}
+    within = REGISTRY.get_sample_value("http_request_seconds_bucket", {**labels, "le": str(seconds)})
+    total = REGISTRY.get_sample_value("http_request_seconds_count", labels)
+    return int(within or 0), int(total or 0)
 
 
 async def waves(world: World, terms: dict[str, Any], latency_seconds: float = 0.25) -> float:

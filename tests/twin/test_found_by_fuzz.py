@@ -146,3 +146,15 @@ async def test_a_schedule_that_is_over_has_no_preview(api: Api) -> None:
     await api.post(f"/v1/subscription_schedules/{schedule['id']}/release")
     refused = await api.post("/v1/invoices/create_preview", {"schedule": schedule["id"]}, status=404)
     assert refused["error"]["code"] == "invoice_upcoming_none"
+
+
+async def test_a_preview_from_a_moment_that_is_not_named(api: Api) -> None:
+    """An anchor of the type `timestamp` without one is refused as a missing parameter."""
+    customer = await api.customer()
+    details = {
+        "items": [{"price": await api.price(2000)}],
+        "billing_cycle_anchor": {"type": "timestamp"},
+    }
+    params = {"customer": customer["id"], "subscription_details": details}
+    refused = await api.post("/v1/invoices/create_preview", params, status=400)
+    assert refused["error"]["code"] == "parameter_missing"

@@ -147,6 +147,9 @@ def _begun(stage: Rehearsal, params: dict[str, Any], details: dict[str, Any], cu
     asked = {k: v for k, v in details.items() if k not in ("start_date", "cancel_now", "resume_at", "pause")}
     anchor = asked.pop("billing_cycle_anchor", None) or {}
     if anchor.get("type") == "timestamp":
+        if "timestamp" not in anchor:
+            where = "subscription_details[billing_cycle_anchor][timestamp]"
+            raise invalid(f"Missing required param: {where}.", where, "parameter_missing")
         asked["billing_cycle_anchor"] = anchor["timestamp"]
     if params.get("discounts") is not None:
         asked["discounts"] = params["discounts"]
