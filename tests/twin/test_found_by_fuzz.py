@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.twin.api import MONTH, NOVEMBER, Api, amounts, first_item
+from tests.twin.fuzz.invariants import broken_history
 from tests.twin.fuzz.run import History
 from worker.twin import persistence
 from worker.twin.engine import new_world
@@ -158,3 +159,9 @@ async def test_a_preview_from_a_moment_that_is_not_named(api: Api) -> None:
     params = {"customer": customer["id"], "subscription_details": details}
     refused = await api.post("/v1/invoices/create_preview", params, status=400)
     assert refused["error"]["code"] == "parameter_missing"
+
+
+async def test_a_cancelled_schedule_goes_with_an_event() -> None:
+    """Beside a pending update: no event tells of the subscription as if its schedule had never been."""
+    history = await History(20261496).run(120, every=40)
+    assert broken_history(history.world) == []

@@ -198,7 +198,6 @@ def cancel(world: World, call: Call) -> Doc:
     world.events.emit("subscription_schedule.canceled", schedule)
     if subscription is None:
         return schedule
-    subscription["schedule"] = None
     options = {
         "invoice_now": call.params.get("invoice_now", True),
         "prorate": call.params.get("prorate", True),

@@ -178,7 +178,6 @@ def _end(world: World, schedule: Doc, subscription: Doc) -> None:
         now = world.now_for(schedule["customer"])
         schedule.update(status="completed", completed_at=now, current_phase=None)
         world.events.emit("subscription_schedule.completed", schedule)
-        subscription["schedule"] = None
         lifecycle.cancel(world, subscription, {})
         return
     release(world, schedule)
