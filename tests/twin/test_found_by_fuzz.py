@@ -165,3 +165,9 @@ async def test_a_cancelled_schedule_goes_with_an_event() -> None:
     """Beside a pending update: no event tells of the subscription as if its schedule had never been."""
     history = await History(20261496).run(120, every=40)
     assert broken_history(history.world) == []
+
+
+async def test_a_proration_date_lies_in_the_period_of_every_item() -> None:
+    """Before the month's renewal but within the year: refused, or the year's item would end in the past."""
+    history = await History(20261508).run(120, every=40)
+    assert history.failures == []

@@ -93,7 +93,8 @@ def _moment(world: World, subscription: Doc, params: dict[str, Any], now: int) -
             "You cannot specify `proration_date` when `billing_cycle_anchor=now`.", "proration_date"
         )
     items = subscription["items"]["data"]
-    start, end = min(i["current_period_start"] for i in items), max(i["current_period_end"] for i in items)
+    # With mixed intervals inside the period of every item: a date that is over for one has been billed.
+    start, end = max(i["current_period_start"] for i in items), min(i["current_period_end"] for i in items)
     phase = _phase_start(world, subscription)
     if not max(start, phase) <= asked <= end:
         raise invalid("Invalid `proration_date`: it must be within the current period.", "proration_date")
