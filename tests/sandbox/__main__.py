@@ -55,7 +55,8 @@ def check_key(key: str) -> None:
 @contextmanager
 def only_run(target: str) -> Iterator[None]:
     """Refuse a second run against one target from this machine: the two would share a rate limit."""
-    name = hashlib.sha256(target.encode()).hexdigest()[:12]
+    # A lock file belongs to who made it: another user of this machine could not even open it.
+    name = hashlib.sha256(f"{os.getuid()} {target}".encode()).hexdigest()[:12]
     path = Path(tempfile.gettempdir()) / f"prorata-sandbox-{name}.lock"
     with path.open("w") as file:
         try:
