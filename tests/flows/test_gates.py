@@ -91,17 +91,18 @@ async def test_draft_renewal_blocks_although_another_invoice_is_newer(mid: World
 
 async def test_no_bank_confirmation_is_started_minutes_before_the_renewal(mid: World) -> None:
     """None is started in the last 30 minutes of a period: nobody knows before whether the bank will ask."""
-    await _pass_renewal(mid, -1801)
+    # A minute, because the clock also goes on while we ask.
+    await _pass_renewal(mid, -1860)
     assert [] == await _refusals(mid)
-    await mid.pass_time(1)
+    await mid.pass_time(60)
     assert ["renewal_near"] == await _refusals(mid)
 
 
 async def test_quote_ends_where_the_last_minutes_begin(mid: World) -> None:
-    """A quote of half an hour and a second before the renewal is stale a second later."""
-    await _pass_renewal(mid, -1801)
+    """A quote of half an hour and a minute before the renewal is stale a minute later."""
+    await _pass_renewal(mid, -1860)
     quote = await mid.quote({"seats": 8})
-    await mid.pass_time(1)
+    await mid.pass_time(60)
     said = await mid.confirm(quote)
     assert (409, "quote_stale") == (said.status, said.body["code"])
     assert ["renewal_near"] == [each["code"] for each in said.body["new_quote"]["refusals"]]
