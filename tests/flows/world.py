@@ -177,7 +177,7 @@ class World:
         ledger = (await self.control("GET", "ledger"))["data"]
         return [entry for entry in ledger if entry["change_id"] == change_id and entry["kind"] == kind]
 
-    async def eventually(self, check: Any, seconds: float = 10) -> None:
+    async def eventually(self, check: Any, seconds: float = 30) -> None:
         """Wait until an async check is true; the outside world has no other bell."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await check():
