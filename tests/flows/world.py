@@ -59,13 +59,12 @@ class World:
         headers = {"Authorization": f"Bearer {KEY}"}
         if method == "POST":
             headers["Idempotency-Key"] = key or secrets.token_hex(8)
-        said = await self._ask(method, path, body, headers)
         for _ in range(PATIENCE):
-            if said.body.get("code") != "database_unavailable":
-                break
-            await asyncio.sleep(float(said.headers["Retry-After"]))
             said = await self._ask(method, path, body, headers)
-        return said
+            if said.body.get("code") != "database_unavailable":
+                return said
+            await asyncio.sleep(float(said.headers["Retry-After"]))
+        return await self._ask(method, path, body, headers)
 
     async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Said:
         url = f"{self.running.http_url}{path}"
