@@ -71,8 +71,8 @@ class Api:
         return data
 
     async def until(self, path: str) -> None:
-        """Wait until a list has a member; five seconds at most."""
-        for _ in range(500):
+        """Wait until a list has a member; half a minute at most."""
+        for _ in range(3000):
             if (await self.get(path))["data"]:
                 return
             await asyncio.sleep(0.01)

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.patience import SURELY_SECONDS
+
 
 class Receiver:
     """Keeps what arrives: (event, raw body, signature header), and answers the next of `statuses`, then
@@ -46,7 +48,7 @@ class Receiver:
             await asyncio.sleep(self.slow.pop(0))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
-    async def until(self, wanted: Callable[[], bool], seconds: float = 8.0) -> None:
+    async def until(self, wanted: Callable[[], bool], seconds: float = SURELY_SECONDS) -> None:
         """Wait for arrivals until `wanted` holds."""
         async with asyncio.timeout(seconds):
             while not wanted():

@@ -26,6 +26,16 @@ async def test_a_lookup_key_belongs_to_one_price(api: Api) -> None:
     assert (await api.events(type="price.updated"))[0]["data"]["previous_attributes"] == {"lookup_key": "k"}
 
 
+@pytest.mark.parametrize("count", [-1, 0, 37])
+async def test_an_interval_is_between_one_and_three_years(api: Api, count: int) -> None:
+    """Nothing is billed every minus one months."""
+    price = {"product_data": {"name": "x"}, "currency": "usd", "unit_amount": 100}
+    refused = await api.post(
+        "/v1/prices", {**price, "recurring": {"interval": "month", "interval_count": count}}, status=400
+    )
+    assert "recurring[interval_count]" == refused["error"]["param"]
+
+
 async def test_amounts_are_immutable(api: Api) -> None:
     """A price takes a nickname but no other amount; items show the price as it is now."""
     subscription = await api.seats()

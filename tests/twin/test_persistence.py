@@ -60,8 +60,8 @@ async def seats(api: Api) -> JSON:
 
 
 async def all_delivered(api: Api) -> None:
-    """Wait until the twin knows that everything has arrived; five seconds at most."""
-    for _ in range(500):
+    """Wait until the twin knows that everything has arrived; half a minute at most."""
+    for _ in range(3000):
         if not await api.events(delivery_success=False):
             return
         await asyncio.sleep(0.01)

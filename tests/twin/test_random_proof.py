@@ -1,6 +1,6 @@
 """The random histories at size: 100,000 requests of a seed of its own every time.
 
-PRORATA_TEST_SEED=123 make proof ARGS=tests/twin/test_random_proof.py      runs one seed again
+PRORATA_TEST_SEED=123 python -m pytest -m proof tests/twin/test_random_proof.py      runs one seed again
 """
 
 from __future__ import annotations

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 import stripe
 
+from tests.support.patience import SURELY_SECONDS
 from tests.twin.api import Api, first_item
+from worker.twin.door import TWIN
+from worker.twin.server import RunningTwin
+from worker.twin.throttle import Throttle
 
 
 async def burst(api: Api, count: int, path: str = "/v1/customers") -> list[tuple[int, str | None]]:
@@ -20,27 +25,49 @@ async def burst(api: Api, count: int, path: str = "/v1/customers") -> list[tuple
     return seen
 
 
+@dataclass
+class Second:
+    """The twin's wall clock, which stands still until it is moved."""
+
+    now: float = 0.0
+
+
+@pytest.fixture
+def second(twin: RunningTwin) -> Second:
+    """Requests of this test are of one second, however long they take."""
+    clock = Second()
+    twin.app[TWIN].throttle = Throttle(lambda: clock.now)
+    return clock
+
+
+async def met(api: Api) -> None:
+    """Return when the planned fault has met its request."""
+    async with asyncio.timeout(SURELY_SECONDS):
+        while (await api.control("faults", method="GET"))["planned"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [("global_rate_per_second", "global-rate"), ("endpoint_rate_per_second", "endpoint-rate")],
 )
-async def test_more_than_the_rate_is_refused(api: Api, setting: str, reason: str) -> None:
+async def test_more_than_the_rate_is_refused(api: Api, second: Second, setting: str, reason: str) -> None:
     """The first requests of a second pass, the others get 429 with the reason; later ones pass again."""
     await api.control("account", {setting: 5})
     seen = await burst(api, 7)
     assert seen == [(200, None)] * 5 + [(429, reason)] * 2
-    await asyncio.sleep(1.05)
+    second.now += 1
     assert (await burst(api, 1))[0][0] == 200
 
 
-async def test_an_endpoint_s_limit_leaves_the_others_alone(api: Api) -> None:
+async def test_an_endpoint_s_limit_leaves_the_others_alone(api: Api, second: Second) -> None:
     """Each operation is counted by itself."""
     await api.control("account", {"endpoint_rate_per_second": 2})
-    await burst(api, 3)
+    assert (429, "endpoint-rate") == (await burst(api, 3))[-1]
     assert await burst(api, 2, "/v1/products") == [(200, None)] * 2
 
 
-async def test_a_refusal_is_not_stored(api: Api) -> None:
+async def test_a_refusal_is_not_stored(api: Api, second: Second) -> None:
     """The limiter stands in front: the key is free afterwards, and a plain 429 is not retried by the SDK."""
     await api.control("account", {"global_rate_per_second": 1})
     await burst(api, 1)
@@ -55,10 +82,10 @@ async def test_a_refusal_is_not_stored(api: Api) -> None:
 async def test_too_many_at_once(api: Api) -> None:
     """The concurrency limit counts what is running now."""
     await api.control("account", {"concurrent_requests": 1})
-    await api.control("faults", {"method": "POST", "slow_seconds": 0.4, "when": "before"})
+    await api.control("faults", {"method": "POST", "slow_seconds": 1, "when": "before"})
     slow = asyncio.create_task(api.post("/v1/customers"))
-    seen = [(await burst(api, 1))[0] for _ in range(20)]
-    assert (429, "global-concurrency") in seen
+    await met(api)
+    assert await burst(api, 1) == [(429, "global-concurrency")]
     await slow
     assert await burst(api, 1) == [(200, None)]
 
@@ -67,13 +94,10 @@ async def test_two_writes_on_one_customer_meet_a_lock(api: Api) -> None:
     """429 `lock_timeout`: no reason, no request id, worth a retry; reads and other customers pass."""
     first, other = await api.seats(), await api.seats()
     await api.control("account", {"lock_customers": True})
-    await api.control("faults", {"path": f"/v1/subscriptions/{first['id']}", "slow_seconds": 0.5})
+    await api.control("faults", {"path": f"/v1/subscriptions/{first['id']}", "slow_seconds": 1})
     path = f"/v1/subscriptions/{first['id']}"
     slow = asyncio.create_task(api.post(path, {"metadata": {"a": "1"}}))
-    for _ in range(100):
-        if not (await api.control("faults", method="GET"))["planned"]:
-            break
-        await asyncio.sleep(0.01)
+    await met(api)
     item = first_item(first)["id"]
     error = (await api.post(f"/v1/subscription_items/{item}", {"quantity": 9}, key="k", status=429))["error"]
     assert (error["code"], "request_log_url" in error) == ("lock_timeout", False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,10 @@ AT_ONCE = 16
 
 @dataclass(slots=True)
 class Delivery:
-    """One event on its way to one endpoint. `answers` are HTTP statuses or names of connection errors."""
+    """One event on its way to one endpoint. `answers` are HTTP statuses or names of connection errors.
+
+    `answered_at` is the wall time of the last one.
+    """
 
     event: str
     type: str
@@ -29,6 +33,7 @@ class Delivery:
     tries: int = 0
     answers: list[int | str] = field(default_factory=list)
     spoilt: str | None = None
+    answered_at: float | None = None
 
 
 # An HTTP status, the name of a connection error, or None when there is nobody to deliver to any more.
@@ -93,6 +98,7 @@ class Lane:
             delivery.status = "given up"
             return
         delivery.answers.append(answer)
+        delivery.answered_at = time.time()
         if isinstance(answer, str):
             self._nobody_there(delivery)
             return

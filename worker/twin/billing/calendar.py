@@ -5,9 +5,25 @@ from __future__ import annotations
 import calendar
 import functools
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from worker.twin.errors import invalid
 
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "year": 12}
+# A price bills every three years at most; a phase of a schedule ends within the calendar.
+LONGEST = {"day": 1095, "week": 156, "month": 36, "year": 3}
+FARTHEST = {"day": 36_500, "week": 5_200, "month": 1_200, "year": 100}
+
+
+def check_interval(given: dict[str, Any], where: str, longest: dict[str, int] = FARTHEST) -> None:
+    """Raise unless the count is a positive number, and no longer than that."""
+    count = given.get("interval_count", 1)
+    if count < 1:
+        raise invalid("This value must be greater than or equal to 1.", f"{where}[interval_count]")
+    if count > longest[given["interval"]]:
+        text = f"The maximum is {longest[given['interval']]} for `interval={given['interval']}`."
+        raise invalid(text, f"{where}[interval_count]")
 
 
 def advance(start: int, interval: str, count: int, anchor: int) -> int:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.twin.billing import discounts, phases
-from worker.twin.billing.calendar import advance
+from worker.twin.billing.calendar import advance, check_interval
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.billing.targets import resolve
 from worker.twin.errors import invalid
@@ -176,6 +176,8 @@ def _end_of(frame: Frame, entry: dict[str, Any], interval: tuple[str, int], star
         if end <= start:
             raise invalid("`end_date` must be after the phase's start.", f"{where}[end_date]")
         return end
+    if duration:
+        check_interval(duration, f"{where}[duration]")
     unit, count = (duration["interval"], duration.get("interval_count", 1)) if duration else interval
     return advance(start, unit, count, frame.anchor if _on_cycle(start, frame.anchor) else start)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from worker.twin import pages
+from worker.twin.billing.calendar import LONGEST, check_interval
 from worker.twin.billing.fields import merge_metadata
 from worker.twin.errors import invalid
 from worker.twin.events import snapshot
@@ -95,6 +96,7 @@ def _draft_price(
     else:
         _unit(price, params)
     if params.get("recurring"):
+        check_interval(params["recurring"], "recurring", LONGEST)
         price["type"] = "recurring"
         price["recurring"] = {
             "interval_count": 1,
