@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Protocol
 
@@ -53,6 +55,21 @@ class Read(Protocol):
     def date_unix(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What became of one answer: `held` is what the mirror had before (None: nothing, or a tombstone)."""
+
+    decision: Decision
+    held: Snapshot | None
+    shown: Snapshot | None
+
+    @property
+    def was_stale(self) -> bool:
+        """Whether the answer replaced something else."""
+        replaced = self.decision.verdict is Verdict.APPLY and self.held is not None
+        return replaced and self.held != self.shown
+
+
 class Mirror:
     """Writes the mirror. `wake` is told, in the same transaction, whose billing rows changed."""
 
@@ -79,23 +96,40 @@ class Mirror:
         although it is a step back in the object's life. DOUBT means: read it again, a second later.
         """
         kind = Kind(read.kind)
-        shown = _shown(kind, read.body)
         [found] = (await self._lock(conn, {read.object_id: kind})).values()
         unchanged = revision is not None and max(revision, 0) == found.head.revision
-        last_second = max(read.sent_unix, read.date_unix)
-        view = ReadView(read.sent_unix, last_second, facts_of(shown), unchanged, insist)
-        decision = decide_read(found.view(), view)
+        decision = _take(found, read, _shown(kind, read.body), unchanged=unchanged, insist=insist)
         if decision.verdict is Verdict.APPLY:
-            # The span never moves back, even where our idea of Stripe's clock was a second off.
-            seen_from = max(read.sent_unix, found.head.seen_from_unix or 0)
-            seen_to = max(last_second, found.head.seen_to_unix or 0)
-            found.become(shown, seen_from, seen_to, None, deleted=shown is None)
             await self._write(conn, [found])
         return decision
+
+    async def apply_reads(
+        self, conn: Connection, reads: Sequence[Read], *, began: datetime
+    ) -> dict[str, Refreshed]:
+        """Apply many answers, one for each object, inside the caller's transaction; returned by id.
+
+        `began` is the database's clock before the first of them was asked for: what nobody wrote since was
+        held before the read, so the read is the later one. What is doubted goes on the refresh list.
+        """
+        objects = await self._lock(conn, {read.object_id: Kind(read.kind) for read in reads})
+        taken: dict[str, Refreshed] = {}
+        for read in reads:
+            found = objects[read.object_id]
+            head, held = found.head, found.held
+            unchanged = head.updated_at is not None and head.updated_at < began
+            shown = _shown(found.head.kind, read.body)
+            decision = _take(found, read, shown, unchanged=unchanged, insist=False)
+            if decision.verdict is Verdict.DOUBT:
+                found.doubt = decision.reason
+            taken[read.object_id] = Refreshed(decision, None if head.deleted else held, shown)
+        await self._write(conn, objects.values())
+        return taken
 
     async def _lock(self, conn: Connection, kinds: dict[str, Kind]) -> dict[str, MirroredObject]:
         """Lock the heads and load what is held."""
         heads = await store.lock_heads(conn, kinds)
+        # Asked under the locks: whoever doubts an object holds its head.
+        doubted = await refresh.wished(conn, heads)
         known: dict[str, Snapshot] = {}
         for kind in Kind:
             ids = [head.id for head in heads.values() if head.kind is kind and head.seen_to_unix is not None]
@@ -104,7 +138,9 @@ class Mirror:
                 for object_id, row in (await rows.load_rows(conn, kind, ids)).items():
                     known[object_id] = Snapshot(kind, row, tuple(children.get(object_id, ())))
         return {
-            object_id: MirroredObject(head, held=known.get(object_id), stored=known.get(object_id))
+            object_id: MirroredObject(
+                head, known.get(object_id), object_id in doubted, stored=known.get(object_id)
+            )
             for object_id, head in heads.items()
         }
 
@@ -127,6 +163,21 @@ class Mirror:
         )
         for each in doubted:
             log.info(LogEvent.OBJECT_DOUBTED, object_id=each.head.id, reason=each.doubt)
+
+
+def _take(
+    found: MirroredObject, read: Read, shown: Snapshot | None, *, unchanged: bool, insist: bool
+) -> Decision:
+    """Decide whether a read is the later view, and become what it shows if it is."""
+    last_second = max(read.sent_unix, read.date_unix)
+    view = ReadView(read.sent_unix, last_second, facts_of(shown), unchanged, insist)
+    decision = decide_read(found.view(), view)
+    if decision.verdict is Verdict.APPLY:
+        # The span never moves back, even where our idea of Stripe's clock was a second off.
+        seen_from = max(read.sent_unix, found.head.seen_from_unix or 0)
+        seen_to = max(last_second, found.head.seen_to_unix or 0)
+        found.become(shown, seen_from, seen_to, None, deleted=shown is None)
+    return decision
 
 
 def _age(event: Observation) -> tuple[str, int, str]:

@@ -103,6 +103,8 @@ class InvoiceRow(NamedTuple):
     ending_balance_minor: int | None
     tax_minor: int
     discount_minor: int
+    pre_payment_credit_minor: int
+    post_payment_credit_minor: int
     billing_reason: str | None
     number: str | None
     hosted_invoice_url: str | None

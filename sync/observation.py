@@ -39,10 +39,15 @@ def observation(kind: Kind, event: Event, *, deletes: bool = False) -> Observati
 
 @dataclass(slots=True)
 class MirroredObject:
-    """One object under its head's lock, as far as the batch has brought it."""
+    """One object under its head's lock, as far as the batch has brought it.
+
+    `doubted` says that it waits to be read again. Then what is held may be wrong, and a walk that seems to
+    start from it proves nothing about the events of its second.
+    """
 
     head: HeadRow
     held: Snapshot | None
+    doubted: bool = False
     before: Snapshot | None = None
     stored: Snapshot | None = None
     written: bool = False
@@ -55,7 +60,8 @@ class MirroredObject:
             seen_from=head.seen_from_unix,
             seen_to=head.seen_to_unix,
             deleted=head.deleted,
-            linked=head.linked,
+            linked=head.linked and not self._in_doubt,
+            by_read=head.seen_to_unix is not None and head.source_event_id is None,
             facts=facts_of(self.held),
             before=facts_of(self.before),
         )
@@ -73,6 +79,10 @@ class MirroredObject:
             self._obey(event, decision)
         return decisions
 
+    @property
+    def _in_doubt(self) -> bool:
+        return self.doubted or self.doubt is not None
+
     def _decide(self, event: Observation) -> Decision:
         view = EventView(event.created, facts_of(event.shown), facts_of(event.before), event.deletes)
         return decide_event(self.view(), view)
@@ -80,10 +90,13 @@ class MirroredObject:
     def _obey(self, event: Observation, decision: Decision) -> None:
         if decision.verdict is Verdict.APPLY:
             self.become(event.shown, event.created, event.created, event.event_id, deleted=event.deletes)
-            self.head = replace(self.head, linked=decision.linked)
+            self.head = replace(self.head, linked=decision.linked and not self._in_doubt)
             self.before = event.before
         elif decision.verdict is Verdict.DOUBT:
             self.doubt = decision.reason
+        elif decision.reason is Reason.SAME and event.event_id != self.head.source_event_id:
+            # It may have been something else in between: a read that saw that is no witness any more.
+            self.written = True
 
     def become(
         self, shown: Snapshot | None, seen_from: int, seen_to: int, event_id: str | None, *, deleted: bool

@@ -8,10 +8,12 @@ from typing import Final, Protocol
 
 import structlog
 
+from sync import failpoints
 from sync.mirror import Mirror, Read
 from sync.rules.ordering import Verdict
+from sync.steps import Chore
 from sync.store import refresh as store
-from sync.store.db import Failure, Pool, classify, transaction
+from sync.store.db import Failure, Pool, classify
 from sync.store.refresh import Claim
 from sync.telemetry import LogEvent
 
@@ -68,7 +70,7 @@ class Refresh:
             await store.postpone(self._pool, claimed.object_id, _wait_seconds(claimed.attempts), str(error))
 
     async def _apply(self, claimed: Claim, read: Read) -> None:
-        async with transaction(self._pool) as conn:
+        async with failpoints.committing(self._pool, [Chore.READ_OBJECT]) as conn:
             decision = await self._mirror.apply_read(
                 conn, read, revision=claimed.revision, insist=claimed.attempts >= READS_TO_INSIST
             )

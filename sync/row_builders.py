@@ -127,6 +127,8 @@ def _invoice(invoice: Invoice) -> Rows:
         ending_balance_minor=invoice.ending_balance,
         tax_minor=sum(tax.amount for tax in invoice.total_taxes or ()),
         discount_minor=sum(part.amount for part in invoice.total_discount_amounts or ()),
+        pre_payment_credit_minor=invoice.pre_payment_credit_notes_amount,
+        post_payment_credit_minor=invoice.post_payment_credit_notes_amount,
         billing_reason=invoice.billing_reason,
         number=invoice.number,
         hosted_invoice_url=invoice.hosted_invoice_url,

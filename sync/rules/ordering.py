@@ -7,6 +7,9 @@ answer's Date header. A view from later seconds is newer and is applied; one fro
 and is ignored; inside the span the order is either proven by the contents or doubted, and whoever doubts
 reads the object again. Reading too much costs a call; guessing costs a wrong bill.
 
+An event's `created` and an answer's Date header come from different machines of Stripe's, whose clocks may
+differ: between an event and a read, seconds prove an order only where they are further apart than that.
+
 Sources: Stripe docs "Receive Stripe events in your webhook endpoint" (no order, duplicates), "How
 subscriptions work", "Invoicing overview", "How PaymentIntents work" and "Subscription schedules" (the lives
 of the objects), API reference "The Charge object" and "The Invoice Payment object".
@@ -16,6 +19,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# So far apart may the clock that stamps events be from the one that stamps answers. Both are kept by NTP, so
+# a second would be much; in half a minute an object seldom changes twice, so the caution costs few reads.
+CLOCKS_DIFFER_SECONDS: Final = 30
 
 
 class Verdict(StrEnum):
@@ -69,14 +77,15 @@ class Held:
     """What the mirror knows of one object: the span in Stripe's Unix seconds, and the facts.
 
     `before` is what the event that wrote the facts said was true just before it; None after a read.
-    `linked` is that of the decision that applied them. `seen_from` and `seen_to` are None while the object
-    was never seen.
+    `linked` is that of the decision that applied them; `by_read` says that a read gave them, and no event.
+    `seen_from` and `seen_to` are None while the object was never seen.
     """
 
     seen_from: int | None = None
     seen_to: int | None = None
     deleted: bool = False
     linked: bool = False
+    by_read: bool = False
     facts: Facts | None = None
     before: Facts | None = None
 
@@ -153,15 +162,25 @@ def decide_event(held: Held, event: EventView) -> Decision:
         return Decision(Verdict.IGNORE, Reason.TOMBSTONE)
     if event.deletes:
         return Decision(Verdict.APPLY, Reason.DELETED)
-    if held.seen_from is not None and event.created < held.seen_from:
+    slack = CLOCKS_DIFFER_SECONDS if held.by_read else 0
+    if held.seen_from is not None and event.created < held.seen_from - slack:
         return _older(held.facts, event.facts)
     if event.facts is None:
         return Decision(Verdict.DOUBT, Reason.UNREADABLE)
     if held.facts is None or held.seen_to is None:
         return Decision(Verdict.APPLY, Reason.FIRST, linked=event.before is None)
     if event.created > held.seen_to:
-        return _newer(held.facts, event.facts, event.before)
+        later = _newer(held.facts, event.facts, event.before)
+        is_near = event.created <= held.seen_to + slack
+        return _doubted_if_it_differs(later, held.facts, event.facts) if is_near else later
     return _inside(held, held.facts, event.facts, event.before)
+
+
+def _doubted_if_it_differs(later: Decision, held: Facts, news: Facts) -> Decision:
+    """By another clock it may be the earlier one; what it shows, or the object's life, may tell."""
+    if later.verdict is Verdict.APPLY and held.columns != news.columns and rank(news) == rank(held):
+        return Decision(Verdict.DOUBT, Reason.UNPROVEN)
+    return later
 
 
 def _older(held: Facts | None, news: Facts | None) -> Decision:
@@ -243,9 +262,9 @@ def decide_read(held: Held, read: ReadView) -> Decision:
     """
     if held.seen_from is None or held.seen_to is None:
         return Decision(Verdict.APPLY, Reason.FIRST)
-    if not read.unchanged and read.date < held.seen_from:
+    if not read.unchanged and read.date < held.seen_from - CLOCKS_DIFFER_SECONDS:
         return Decision(Verdict.IGNORE, Reason.OLDER)
-    if not read.unchanged and read.sent <= held.seen_to:
+    if not read.unchanged and read.sent <= held.seen_to + CLOCKS_DIFFER_SECONDS:
         return _overlapping(held, read)
     if not read.insist and _steps_back(held, read):
         return Decision(Verdict.DOUBT, Reason.REGRESSION)

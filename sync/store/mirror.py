@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sync.mirror_rows import InvoiceRow, Kind, SubscriptionItemRow, SubscriptionRow
 from sync.store.db import Connection, Executor, Record
@@ -13,7 +14,8 @@ from sync.store.db import Connection, Executor, Record
 class HeadRow:
     """What is known of one object; `seen_*_unix` are Stripe's seconds, None while it was never seen.
 
-    `source_event_id` names the stored event that is held, None after a read. `revision` counts writes.
+    `source_event_id` names the stored event that is held, None after a read. `revision` counts writes;
+    the last one began at `updated_at`, by the database's clock.
     """
 
     id: str
@@ -24,6 +26,7 @@ class HeadRow:
     linked: bool = False
     revision: int = 0
     deleted: bool = False
+    updated_at: datetime | None = None
 
 
 # Sorted, and before any lock is taken: two batches that meet new objects then wait for one another in
@@ -38,7 +41,7 @@ SELECT id, kind FROM unnest($1::text[], $2::text[]) AS given (id, kind)
 # Whoever holds a head may write its object and the object's children; the order of ids excludes deadlocks.
 LOCK_HEADS = """
 SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
-       deleted_at IS NOT NULL AS deleted
+       deleted_at IS NOT NULL AS deleted, updated_at
   FROM stripe_object WHERE id = ANY($1::text[])
  ORDER BY id FOR UPDATE
 """
@@ -96,7 +99,7 @@ async def source_bodies(conn: Connection, keys: Collection[tuple[int, str]]) -> 
 
 HEAD = """
 SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
-       deleted_at IS NOT NULL AS deleted
+       deleted_at IS NOT NULL AS deleted, updated_at
   FROM stripe_object WHERE id = $1
 """
 

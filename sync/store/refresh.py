@@ -7,7 +7,7 @@ the read is under way is never lost, and a crash only costs the time of the leas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sync.mirror_rows import Kind
@@ -48,6 +48,16 @@ async def wish(conn: Connection, wishes: Sequence[Wish]) -> None:
     if wishes:
         rows = [(w.object_id, w.kind, w.reason) for w in wishes]
         await conn.execute(UPSERT_WISHES, *map(list, zip(*rows, strict=True)))
+
+
+WISHED = """
+SELECT object_id FROM refresh WHERE object_id = ANY ($1::text[])
+"""
+
+
+async def wished(conn: Connection, object_ids: Collection[str]) -> set[str]:
+    """Which of these objects wait to be read again: what is held of them may be wrong."""
+    return {row["object_id"] for row in await conn.fetch(WISHED, list(object_ids))}
 
 
 # The oldest wishes first; those that another reader holds are passed over without waiting.

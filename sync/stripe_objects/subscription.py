@@ -41,6 +41,12 @@ class AutomaticTax(StripeStruct, frozen=True, kw_only=True):
     enabled: bool = False
 
 
+class CancellationDetails(StripeStruct, frozen=True, kw_only=True):
+    """`reason` says who ended it: somebody (`cancellation_requested`), or Stripe's own rules."""
+
+    reason: str | None = None
+
+
 class Subscription(StripeStruct, frozen=True, kw_only=True):
     id: str
     customer: Ref
@@ -55,6 +61,7 @@ class Subscription(StripeStruct, frozen=True, kw_only=True):
     cancel_at_period_end: bool = False
     canceled_at: int | None = None
     ended_at: int | None = None
+    cancellation_details: CancellationDetails | None = None
     trial_end: int | None = None
     collection_method: str = "charge_automatically"
     default_payment_method: Ref | None = None

@@ -188,7 +188,7 @@ def event_json(
 
 def event(shown: dict[str, Any], event_type: str, **changes: Any) -> InboxEvent:
     """A stored event; the arguments are those of `event_json`."""
-    return read_envelope(json.dumps(event_json(shown, event_type, **changes)).encode(), received_unix=SECOND)
+    return read_envelope(json.dumps(event_json(shown, event_type, **changes)).encode())
 
 
 def updated(event_id: str, second: int, now: int, was: int | None = None) -> InboxEvent:

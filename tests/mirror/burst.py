@@ -74,12 +74,16 @@ class Burst:
 
         async def one() -> None:
             async with gate:
-                await self._change_one()
+                await self._change_one(self.dice.choice(sorted(self._items)))
 
         await asyncio.gather(*(one() for _ in range(times)))
 
-    async def _change_one(self) -> None:
-        subscription_id = self.dice.choice(sorted(self._items))
+    async def change_each(self) -> None:
+        """Change every subscription once, one after the other."""
+        for subscription_id in sorted(self._items):
+            await self._change_one(subscription_id)
+
+    async def _change_one(self, subscription_id: str) -> None:
         if len(self._items) > 200 and self.dice.random() < 0.01:
             del self._items[subscription_id]
             async with self._session.delete(f"/v1/subscriptions/{subscription_id}") as answer:

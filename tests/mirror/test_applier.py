@@ -10,11 +10,14 @@ import pytest
 
 from handlers import inbox
 from handlers.dispatch import Dispatcher
+from handlers.inbox import retries
 from sync.mirror import Mirror
 from sync.store.db import Connection, Pool
 from tests.mirror.builders import VERSION, customer, event, subscription
 from tests.mirror.conftest import Bench
-from worker.applier import ATTEMPTS, Applier
+from tests.support.patience import SURELY_SECONDS
+from worker.applier import Applier
+from worker.single_tries import ATTEMPTS
 
 
 def healthy(number: int) -> inbox.InboxEvent:
@@ -23,7 +26,7 @@ def healthy(number: int) -> inbox.InboxEvent:
 
 async def all_applied(pool: Pool) -> None:
     """Return when nothing waits; the loop under test tells nobody, so its table is asked."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY_SECONDS):
         while await inbox.waiting(pool):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -63,7 +66,7 @@ async def test_an_attempt_is_counted_before_it_is_made(bench: Bench) -> None:
     await inbox.insert(bench.pool, [healthy(1)])
     key = inbox.Key(healthy(1).created, "evt_001")
     for _ in range(ATTEMPTS):
-        await inbox.count_attempt(bench.pool, key, None, 0)
+        await retries.count_attempt(bench.pool, key, None, 0)
 
     await bench.applier.drain()
 

@@ -59,7 +59,7 @@ async def deliver_shuffled(pool: Pool, burst: Burst, events: list[bytes]) -> Non
 
 @pytest.mark.parametrize(
     ("subscriptions", "changes", "least"),
-    [(100, 1_100, 5_000), pytest.param(300, 5_500, 20_000, marks=pytest.mark.proof)],
+    [(50, 550, 2_500), pytest.param(300, 5_500, 20_000, marks=pytest.mark.proof)],
     ids=["small", "full"],
 )
 async def test_four_appliers_end_equal_to_the_twin(

@@ -128,8 +128,8 @@ async def test_what_stripe_has_not_becomes_a_tombstone(bench: Bench, gone: dict[
     await bench.deliver(updated("evt_1", 0, now=1))
 
     async with transaction(bench.pool) as conn:
-        await bench.mirror.apply_read(conn, read_of(gone, 5))
-    await bench.deliver(updated("evt_2", 9, now=2))
+        await bench.mirror.apply_read(conn, read_of(gone, 35))
+    await bench.deliver(updated("evt_2", 99, now=2))
 
     assert await bench.pool.fetchval("SELECT deleted_at IS NOT NULL FROM stripe_object") is True
     assert await bench.quantity() == 1
@@ -138,10 +138,36 @@ async def test_what_stripe_has_not_becomes_a_tombstone(bench: Bench, gone: dict[
 async def test_an_event_older_than_a_read_is_ignored(bench: Bench) -> None:
     """A read of later seconds wins over an event that comes in after it."""
     async with transaction(bench.pool) as conn:
-        await bench.mirror.apply_read(conn, read_of(of_quantity(7), 5, 6))
+        await bench.mirror.apply_read(conn, read_of(of_quantity(7), 35, 36))
     await bench.deliver(updated("evt_1", 4, now=4))
 
     assert (await bench.quantity(), await bench.doubts()) == (7, {})
+
+
+@pytest.mark.parametrize("second", [4, 66])
+async def test_an_event_near_a_read_is_looked_into(bench: Bench, second: int) -> None:
+    """By Stripe's clocks it may have been before the read or after it; what is held stays until then."""
+    async with transaction(bench.pool) as conn:
+        await bench.mirror.apply_read(conn, read_of(of_quantity(7), 34, 36))
+    await bench.deliver(updated("evt_1", second, now=4))
+
+    assert (await bench.quantity(), await bench.doubts()) == (7, {"sub_1": "unproven"})
+
+
+async def test_a_read_that_saw_what_lies_between_is_no_witness(bench: Bench) -> None:
+    """Truly 1, 3, 1: the read saw 3, and the event that says 1 again was heard of while it was on its way."""
+
+    async def slow() -> ObjectRead:
+        await bench.deliver(updated("evt_2", 2, now=1, was=3))
+        return read_of(of_quantity(3), 2)
+
+    async with transaction(bench.pool) as conn:
+        await bench.mirror.apply_read(conn, read_of(of_quantity(1), 2))
+    await wish(bench)
+    await Refresh(bench.pool, Answers(slow), bench.mirror).run_once()
+
+    assert 1 == await bench.quantity()
+    assert {"sub_1"} == set(await bench.doubts())
 
 
 async def test_a_lagging_copy_is_not_believed_at_once(bench: Bench) -> None:
@@ -150,8 +176,8 @@ async def test_a_lagging_copy_is_not_believed_at_once(bench: Bench) -> None:
     await bench.deliver(ended)
 
     async with transaction(bench.pool) as conn:
-        first = await bench.mirror.apply_read(conn, read_of(of_quantity(1), 5))
-        last = await bench.mirror.apply_read(conn, read_of(of_quantity(1), 9), insist=True)
+        first = await bench.mirror.apply_read(conn, read_of(of_quantity(1), 35))
+        last = await bench.mirror.apply_read(conn, read_of(of_quantity(1), 39), insist=True)
 
     assert (first.verdict, first.reason) == (Verdict.DOUBT, Reason.REGRESSION)
     assert last.verdict is Verdict.APPLY

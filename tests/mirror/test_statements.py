@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers import inbox
-from handlers.inbox import desk
+from handlers.inbox import desk, retries
 from sync.store import mirror, mirror_rows, progress, refresh
 from sync.store.db import Pool
 
@@ -19,7 +19,7 @@ def constants(module: object) -> list[str]:
 
 STATEMENTS = [
     text
-    for module in (inbox, desk, mirror, progress, refresh)
+    for module in (inbox, desk, retries, mirror, progress, refresh)
     for text in constants(module)
     if text.lstrip().split(" ", 1)[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
 ]
@@ -41,7 +41,7 @@ def scans(plan: dict[str, Any], table: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    [inbox.CLAIM_BATCH, inbox.DUE_RETRIES, inbox.OLDEST_WAITING],
+    [inbox.CLAIM_BATCH, retries.DUE_RETRIES, inbox.OLDEST_WAITING],
     ids=["claim", "retries", "oldest"],
 )
 async def test_the_backlog_is_found_by_its_index(pool: Pool, statement: str) -> None:
@@ -53,7 +53,7 @@ async def test_the_backlog_is_found_by_its_index(pool: Pool, statement: str) -> 
         "SELECT ensure_inbox_partitions('2031-05-05', 1); ANALYZE inbox"
     )
 
-    explained = await pool.fetchval(f"EXPLAIN (FORMAT json) {statement.replace('$1', '200')}")
+    explained = await pool.fetchval(f"EXPLAIN (FORMAT json) {inbox.limited(statement, 200)}")
 
     used = scans(explained[0]["Plan"], "inbox_2031_05")
     assert used

@@ -47,6 +47,7 @@ def life(kind: str, state: str) -> Facts:
 A, B, C = sub(1), sub(2), sub(3)
 TRIED = life("payment_intent", "requires_payment_method")
 PLAN = "subscription_schedule"
+READ = Held(100, 100, by_read=True, facts=A)
 TOMBSTONE = Held(100, 100, deleted=True, facts=A)
 
 EVENTS = [
@@ -114,6 +115,17 @@ EVENTS = [
     (held(sub(1, "canceled")), EventView(101, A), DOUBT, Reason.REGRESSION),
     (held(A), EventView(99, sub(1, "canceled")), DOUBT, Reason.REGRESSION),
     (held(inv("paid")), EventView(101, inv("open")), DOUBT, Reason.REGRESSION),
+    # what a read gave: the clock of events may be half a minute from that of answers
+    (READ, EventView(131, B), APPLY, Reason.NEWER),
+    (READ, EventView(130, B), DOUBT, Reason.UNPROVEN),
+    (READ, EventView(130, A), APPLY, Reason.NEWER),
+    (READ, EventView(130, sub(1, "canceled")), APPLY, Reason.NEWER),
+    (READ, EventView(130, A, before=B), DOUBT, Reason.GAP),
+    (READ, EventView(70, B), DOUBT, Reason.UNPROVEN),
+    (READ, EventView(70, A, before=B), IGNORE, Reason.SAME),
+    (READ, EventView(70, sub(1, "incomplete")), IGNORE, Reason.BEHIND),
+    (READ, EventView(70, None), DOUBT, Reason.UNREADABLE),
+    (READ, EventView(69, B), IGNORE, Reason.OLDER),
     # hints: a cut list or another version
     (Held(), EventView(100, None), DOUBT, Reason.UNREADABLE),
     (held(A), EventView(101, None), DOUBT, Reason.UNREADABLE),
@@ -130,22 +142,25 @@ EVENTS = [
 READS = [
     (Held(), ReadView(100, 100, A), APPLY, Reason.FIRST),
     (Held(), ReadView(100, 100, None), APPLY, Reason.FIRST),
-    (held(A), ReadView(101, 101, B), APPLY, Reason.NEWER),
-    (held(A, 105), ReadView(101, 104, B), IGNORE, Reason.OLDER),
+    (held(A), ReadView(131, 131, B), APPLY, Reason.NEWER),
+    # the clock of events may be half a minute from that of answers
+    (held(A), ReadView(130, 130, B), DOUBT, Reason.UNPROVEN),
+    (held(A, 134), ReadView(101, 104, B), DOUBT, Reason.UNPROVEN),
+    (held(A, 135), ReadView(101, 104, B), IGNORE, Reason.OLDER),
     (held(A), ReadView(100, 101, A), IGNORE, Reason.SAME),
     (held(A), ReadView(100, 101, B), DOUBT, Reason.UNPROVEN),
     (held(A), ReadView(100, 101, sub(1, "canceled")), APPLY, Reason.FURTHER),
     (held(A), ReadView(100, 100, B, unchanged=True), APPLY, Reason.WITNESSED),
     (held(A, 105), ReadView(101, 104, B, unchanged=True), APPLY, Reason.WITNESSED),
-    (held(A), ReadView(101, 101, None), APPLY, Reason.NEWER),
+    (held(A), ReadView(131, 131, None), APPLY, Reason.NEWER),
     (held(A), ReadView(100, 100, None), DOUBT, Reason.UNPROVEN),
     # an answer from a copy that lags behind
-    (held(sub(1, "canceled")), ReadView(101, 101, A), DOUBT, Reason.REGRESSION),
-    (held(sub(1, "canceled")), ReadView(101, 101, A, insist=True), APPLY, Reason.NEWER),
+    (held(sub(1, "canceled")), ReadView(131, 131, A), DOUBT, Reason.REGRESSION),
+    (held(sub(1, "canceled")), ReadView(131, 131, A, insist=True), APPLY, Reason.NEWER),
     (held(inv("paid")), ReadView(100, 100, inv("open"), unchanged=True), DOUBT, Reason.REGRESSION),
-    (TOMBSTONE, ReadView(101, 101, A), DOUBT, Reason.REGRESSION),
-    (TOMBSTONE, ReadView(101, 101, A, insist=True), APPLY, Reason.NEWER),
-    (TOMBSTONE, ReadView(101, 101, None), APPLY, Reason.NEWER),
+    (TOMBSTONE, ReadView(131, 131, A), DOUBT, Reason.REGRESSION),
+    (TOMBSTONE, ReadView(131, 131, A, insist=True), APPLY, Reason.NEWER),
+    (TOMBSTONE, ReadView(131, 131, None), APPLY, Reason.NEWER),
     (TOMBSTONE, ReadView(100, 100, None), IGNORE, Reason.SAME),
     (TOMBSTONE, ReadView(100, 100, A), DOUBT, Reason.UNPROVEN),
 ]
