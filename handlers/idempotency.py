@@ -8,6 +8,7 @@ caller never claim anything.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,9 +21,10 @@ from aiohttp import web
 
 from handlers.patience import within
 from handlers.registry import Answer, HttpSettings, Idempotency, Route
-from sync.errors import BadInput, Code, Conflict, Problem
+from sync.clock import monotonic
+from sync.errors import BadInput, Code, Conflict, DatabaseTrouble, Problem
 from sync.store import idempotency as store
-from sync.store.db import Pool
+from sync.store.db import TROUBLE, Pool
 from sync.store.idempotency import AnswerRow
 from sync.telemetry import LogEvent
 
@@ -31,6 +33,12 @@ REPLAYED: Final = {"Idempotent-Replayed": "true"}
 _LONGEST_KEY: Final = 255
 # A claim may be released between our attempt to take it and our look at it.
 _ATTEMPTS: Final = 3
+
+# For how long the answer of a database in trouble is held back for its claim.
+_RELEASE_SECONDS: Final = 0.05
+_RELEASE_AGAIN_SECONDS: Final = 0.5
+# A task that nobody refers to may be collected before it has ended.
+_releasing: Final[set[asyncio.Future[None]]] = set()
 
 log = structlog.get_logger()
 
@@ -111,9 +119,28 @@ async def _first(pool: Pool, settings: HttpSettings, once: Once, fence: datetime
         raise
     if answer.lasting:
         await _quietly(settings, _finish(pool, once, fence, answer))
+    elif answer.code == Code.DATABASE_UNAVAILABLE:
+        # The caller has waited long enough for this database: what takes longer goes on without it.
+        released = asyncio.ensure_future(_release(pool, settings, once, fence))
+        _releasing.add(released)
+        released.add_done_callback(_releasing.discard)
+        await asyncio.wait({released}, timeout=_RELEASE_SECONDS)
     else:
         await _quietly(settings, store.release(pool, once.principal, once.key, fence))
     return answer
+
+
+async def _release(pool: Pool, settings: HttpSettings, once: Once, fence: datetime) -> None:
+    """Give a claim back as soon as the database answers again; after its lease it is free by itself."""
+    deadline = monotonic() + settings.idempotency_lease_seconds
+    while monotonic() < deadline and not pool.is_closing():
+        release = store.release(pool, once.principal, once.key, fence)
+        try:
+            await within(settings.database_seconds, release)
+        except (*TROUBLE, DatabaseTrouble):
+            await asyncio.sleep(_RELEASE_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def _finish(pool: Pool, once: Once, fence: datetime, answer: Answer) -> None:

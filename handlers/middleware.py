@@ -18,12 +18,15 @@ SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "prorata",
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# Asked every few seconds by machines, or logged by their own door: these lines would bury the others.
-_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", "/webhooks/stripe"})
+# Asked every few seconds by machines: these lines would bury the others.
+_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
+# Logs by itself, and strangers must not be able to fill the log through it.
+_SILENT: Final = "/webhooks/stripe"
 _IDS_OF_PATHS: Final = ("account_id", "quote_id", "change_id")
 
 
@@ -59,7 +62,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add the request id and the security headers; a signal, so that no answer can leave without them."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = "prorata"
+    # aiohttp has put its own name and version there by now.
+    response.headers["Server"] = SECURITY_HEADERS["Server"]
     if REQUEST_ID in request:
         response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
 
@@ -77,7 +81,7 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
     route = template_of(request)
     method = request.method if route != "unmatched" else "any"
     telemetry.HTTP_REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)
-    if route in _QUIET and status < 400:
+    if route == _SILENT or (route in _QUIET and status < 400):
         return
     ids = {name: request.match_info[name][:200] for name in _IDS_OF_PATHS if name in request.match_info}
     log.info(

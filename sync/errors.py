@@ -92,6 +92,11 @@ class Code(StrEnum):
     REQUEST_OPEN = "request_open", "The account has another change request that is not decided yet."
     REQUEST_CLOSED = "request_closed", "The change request was decided, withdrawn or has expired."
 
+    # Findings.
+    FINDING_CLOSED = "finding_closed", "The finding is over, or is being repaired."
+    FINDING_CHANGED = "finding_changed", "What would be done or accepted is not what was shown."
+    REPAIR_NEEDS_STAFF = "repair_needs_staff", "This would move money, or needs a person to look at Stripe."
+
     # The rules of a change.
     NEEDS_REQUEST = "needs_request", "This is not self-serve: it goes through a change request."
     REFUSED_BY_POLICY = "refused_by_policy", "The policy does not allow this change at all."

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import asyncpg
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from asyncpg import exceptions as errors
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential_jitter,
+    wait_random_exponential,
+)
 
 from sync.errors import Code, DatabaseTrouble
+from sync.store.patience import PatientConnection, PatientPool, connect, patience
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -34,6 +45,8 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS: Final = 30
 # The client gives up last, so that the server's own reason is the one that is seen.
 CLIENT_TIMEOUT_SECONDS: Final = 40
+# How often something that lost against another transaction is run again.
+RETRIES: Final = 3
 # The first byte of a binary jsonb value: the version of the format.
 JSONB_VERSION: Final = b"\x01"
 
@@ -50,30 +63,49 @@ class Failure(StrEnum):
 
 # The first line that fits counts, so the special ones come before their families.
 FAILURES: Final[tuple[tuple[type[BaseException], Failure], ...]] = (
-    (asyncpg.SerializationError, Failure.RETRY),
-    (asyncpg.DeadlockDetectedError, Failure.RETRY),
-    (asyncpg.LockNotAvailableError, Failure.RETRY),
-    (asyncpg.QueryCanceledError, Failure.UNAVAILABLE),
-    (asyncpg.IdleInTransactionSessionTimeoutError, Failure.UNAVAILABLE),
-    (asyncpg.AdminShutdownError, Failure.UNAVAILABLE),
-    (asyncpg.CrashShutdownError, Failure.UNAVAILABLE),
-    (asyncpg.CannotConnectNowError, Failure.UNAVAILABLE),
-    (asyncpg.TooManyConnectionsError, Failure.UNAVAILABLE),
-    (asyncpg.InsufficientResourcesError, Failure.UNAVAILABLE),
-    (asyncpg.ReadOnlySQLTransactionError, Failure.UNAVAILABLE),
-    (asyncpg.PostgresConnectionError, Failure.UNAVAILABLE),
-    (asyncpg.UniqueViolationError, Failure.CONFLICT),
-    (asyncpg.ExclusionViolationError, Failure.CONFLICT),
-    (asyncpg.IntegrityConstraintViolationError, Failure.BAD_DATA),
+    # Somebody else was first, or a plan is older than the schema: the transaction did nothing.
+    (errors.StatementCompletionUnknownError, Failure.UNAVAILABLE),
+    (errors.TransactionRollbackError, Failure.RETRY),
+    (errors.LockNotAvailableError, Failure.RETRY),
+    (errors.SnapshotTooOldError, Failure.RETRY),
+    (errors.InvalidCachedStatementError, Failure.RETRY),
+    (errors.OutdatedSchemaCacheError, Failure.RETRY),
+    # Stopping, starting, full, or a standby. A dead connection shows up as any of several classes.
+    (errors.DatabaseDroppedError, Failure.FATAL),
+    (errors.OperatorInterventionError, Failure.UNAVAILABLE),
+    (errors.IdleInTransactionSessionTimeoutError, Failure.UNAVAILABLE),
+    (errors.TransactionTimeoutError, Failure.UNAVAILABLE),
+    (errors.ReadOnlySQLTransactionError, Failure.UNAVAILABLE),
+    (errors.InsufficientResourcesError, Failure.UNAVAILABLE),
+    (errors.PostgresSystemError, Failure.UNAVAILABLE),
+    (errors.PostgresConnectionError, Failure.UNAVAILABLE),
+    (errors.InternalClientError, Failure.UNAVAILABLE),
+    # The row itself.
+    (errors.UniqueViolationError, Failure.CONFLICT),
+    (errors.ExclusionViolationError, Failure.CONFLICT),
+    (errors.IntegrityConstraintViolationError, Failure.BAD_DATA),
+    (errors.WithCheckOptionViolationError, Failure.BAD_DATA),
+    (errors.StatementTooComplexError, Failure.FATAL),
+    (errors.TooManyColumnsError, Failure.FATAL),
+    (errors.TooManyArgumentsError, Failure.FATAL),
+    (errors.ProgramLimitExceededError, Failure.BAD_DATA),  # such as a text that no index can hold
     # Two classes of one name: what the server refuses, and what the client cannot even encode.
-    (asyncpg.exceptions.DataError, Failure.BAD_DATA),
+    (errors.DataError, Failure.BAD_DATA),
     (asyncpg.DataError, Failure.BAD_DATA),
-    (asyncpg.PostgresError, Failure.FATAL),
+    # Ours: a statement, a right, a setting.
+    (errors.PostgresError, Failure.FATAL),
+    (errors.ClientConfigurationError, Failure.FATAL),
+    (errors.UnsupportedClientFeatureError, Failure.FATAL),
+    (errors.UnsupportedServerFeatureError, Failure.FATAL),
     # A connection or a pool that is closed under the caller.
-    (asyncpg.InterfaceError, Failure.UNAVAILABLE),
+    (errors.InterfaceError, Failure.UNAVAILABLE),
     (TimeoutError, Failure.UNAVAILABLE),
     (OSError, Failure.UNAVAILABLE),
 )
+
+
+# Whatever a dead connection or a refusing server can make of a call: to be caught where life goes on.
+TROUBLE: Final = (errors.PostgresError, errors.InterfaceError, errors.InternalClientError, OSError)
 
 
 def classify(error: BaseException) -> Failure:
@@ -102,7 +134,7 @@ async def create_pool(
     )
     try:
         return await trying(_open_pool, dsn, min_size, max_size, application_name)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (*TROUBLE, ValueError) as error:
         raise unavailable(error) from error
 
 
@@ -116,15 +148,66 @@ def unavailable(error: BaseException) -> DatabaseTrouble:
     )
 
 
+# What waits for the end of the transaction that this task is in.
+LastWork: TypeAlias = "Callable[[Connection], Awaitable[None]]"
+_ending: ContextVar[tuple[object, list[LastWork]] | None] = ContextVar("ending", default=None)
+
+
+T = TypeVar("T")
+
+
+async def retried(work: Callable[[], Awaitable[T]], *, seconds: float = 2.0) -> T:
+    """Run something again that lost against another transaction: at most RETRIES times, within `seconds`.
+
+    What lost has done nothing. The pauses differ, or two that met would meet again.
+    """
+    trying = AsyncRetrying(
+        stop=stop_after_attempt(1 + RETRIES) | stop_after_delay(seconds),
+        wait=wait_random_exponential(multiplier=0.02, max=0.3),
+        retry=retry_if_exception(lambda error: classify(error) is Failure.RETRY),
+        reraise=True,
+    )
+    return await trying(work)
+
+
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:
     """Yield a connection in one READ COMMITTED transaction: committed at the end, rolled back on an error.
 
-    Never call Stripe inside it. A connection that is lost during the commit raises an error that `classify`
-    calls UNAVAILABLE, and nobody knows whether the commit happened.
+    Never call Stripe inside it. A connection that is lost during the commit raises asyncpg's
+    StatementCompletionUnknownError, which `classify` calls UNAVAILABLE: nobody knows whether it happened.
     """
-    async with pool.acquire() as connection, connection.transaction(isolation="read_committed"):
-        yield connection
+    is_committing = False
+    try:
+        async with pool.acquire() as connection, connection.transaction(isolation="read_committed"):
+            if (seconds := patience()) is not None:
+                await connection.execute(f"SET LOCAL lock_timeout = {_milliseconds(seconds)}")
+            outer, last = _ending.get(), list[LastWork]()
+            _ending.set((connection, last))
+            try:
+                yield connection
+            finally:
+                _ending.set(outer)
+            for work in last:
+                await work(connection)
+            is_committing = True
+    except Exception as error:
+        if is_committing and classify(error) is Failure.UNAVAILABLE:
+            reason = str(error) or type(error).__name__
+            raise errors.StatementCompletionUnknownError(f"the commit was not answered: {reason}") from error
+        raise
+
+
+async def at_end(conn: Connection, work: LastWork) -> None:
+    """Do `work` right before the commit of the `transaction` that `conn` is in; without one, at once.
+
+    For what takes the last lock of the global order, however early in the transaction it is decided.
+    """
+    ending = _ending.get()
+    if ending is not None and ending[0] is conn:
+        ending[1].append(work)
+    else:
+        await work(conn)
 
 
 async def prepare_connection(connection: Connection) -> None:
@@ -153,11 +236,18 @@ def encode_json(value: Any) -> str:
 
 
 async def _open_pool(dsn: str, min_size: int, max_size: int, application_name: str) -> Pool:
-    return await asyncpg.create_pool(
+    return await PatientPool(
         dsn,
         min_size=min_size,
         max_size=max_size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        setup=None,
         init=prepare_connection,
+        loop=None,
+        connect=connect,
+        connection_class=PatientConnection,
+        record_class=asyncpg.Record,
         timeout=10.0,
         command_timeout=CLIENT_TIMEOUT_SECONDS,
         server_settings={
@@ -176,5 +266,5 @@ def _milliseconds(seconds: float) -> str:
 
 def _is_starting(error: BaseException) -> bool:
     """Tell whether waiting may help: nobody listens yet, or the server is starting or full."""
-    # A wrong host name is an OSError too, but no amount of waiting makes it right.
-    return classify(error) is Failure.UNAVAILABLE and type(error).__name__ != "gaierror"
+    # No amount of waiting makes a wrong host name right.
+    return classify(error) is Failure.UNAVAILABLE and not isinstance(error.__cause__, socket.gaierror)

@@ -12,7 +12,20 @@ import pytest
 
 import handlers
 import sync.store
-from sync.store import accounts, calls, change_subscriptions, changes, notices, nudges, usage
+from sync.store import (
+    accounts,
+    adoptions,
+    calls,
+    change_subscriptions,
+    changes,
+    findings,
+    notices,
+    nudges,
+    promises,
+    repairs,
+    sweeps,
+    usage,
+)
 from sync.store.db import Pool
 
 pytestmark = pytest.mark.pg15
@@ -63,12 +76,27 @@ async def test_server_understands_every_statement(pool: Pool) -> None:
         (changes.SELECT_OPEN_LEGS, [["acme"]]),
         (changes.SELECT_PAGE, [10, "acme", None]),
         (changes.SELECT_STEPS, [["chg_1"], 200]),
+        (repairs.SELECT_DUE, [20]),
+        (repairs.SELECT_OF_FINDINGS, [["fnd_1"], 20]),
+        (repairs.SELECT_PAID_PRICES, ["sub_1", "acme"]),
+        (promises.HAS_OPEN_NOW_LEG, ["acme"]),
+        (promises.IS_BUYING, ["acme"]),
         (change_subscriptions.SELECT_SUBSCRIPTIONS, [["chg_1"]]),
         (calls.SELECT_NEWEST, ["acme", "customer"]),
         (notices.CLAIM_DUE, [80, 300.0]),
+        (adoptions.SELECT_MOVED, [["sub_1"], [1_767_225_600]]),
+        (adoptions.SELECT_OWNERS, [["cus_1"]]),
         (notices.SELECT_NEWEST, [50]),
         (notices.SELECT_GIVEN_UP, [50]),
         (accounts.SELECT_HISTORY, [["acme"], 20]),
+        (findings.SELECT_NOT_OVER_OF_ACCOUNTS, [["acme"]]),
+        (findings.SELECT_PAGE, [10, None, None, None, None]),
+        (findings.COUNT_OPEN, []),
+        (sweeps.UNSEEN_SUBSCRIPTIONS, [datetime(2026, 1, 8, tzinfo=UTC), "", 100]),
+        (sweeps.UNSEEN_INVOICES, [datetime(2026, 1, 8, tzinfo=UTC), "", 100]),
+        (sweeps.UNEXPLAINED, ["", 100]),
+        (sweeps.UNEXPLAINED_OF_ACCOUNT, ["acme"]),
+        (sweeps.LOST_CUSTOMERS, ["", 100]),
         (usage.SELECT_LEVELS, ["acme"]),
         (usage.SELECT_OUTGROWN, ["acme", datetime(2026, 1, 8, tzinfo=UTC), "", 100]),
         (usage.SELECT_OUTGROWN, [None, datetime(2026, 1, 8, tzinfo=UTC), "acme", 100]),
