@@ -83,7 +83,7 @@ class Dispatcher:
         """
         if row.type == JUNK:
             return Rubbish("signed, but not an event")
-        if self.livemode is not None and row.livemode is not None and row.livemode is not self.livemode:
+        if self.livemode is not None and row.livemode is not self.livemode:
             return Ignored("of the other mode (test or live)", alert=True)
         if row.account is not None:
             return Ignored("of another account", alert=True)

@@ -1,7 +1,8 @@
 """What the head of a signed body says, without trusting a byte of it.
 
 Everything that was signed is stored: what is no event at all gets an id made of its digest, so that a
-delivery is never refused for ever and repeated for three days.
+delivery is never refused for ever and repeated for three days. It has no second of its own, and must not
+have that of its arrival: Stripe delivers again, and the same bytes are the same row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from handlers.inbox import InboxEvent, Source
 
 JUNK = "junk"
+JUNK_SECOND = 0
 THIN = "v2.core.event"
 # The longest id and type that are stored, and the last second of the year 9999.
 _ID = re.compile(r"[\x21-\x7e]{1,255}")
@@ -65,13 +67,13 @@ _FAST = msgspec.json.Decoder(_SnapshotHead)
 _SLOW = msgspec.json.Decoder(_Head)
 
 
-def read_envelope(body: bytes, *, received_unix: int, source: Source = Source.WEBHOOK) -> InboxEvent:
+def read_envelope(body: bytes, *, source: Source = Source.WEBHOOK) -> InboxEvent:
     """Return the inbox row for a signed body. Never raises: rubbish becomes a row of type `junk`."""
     try:
         event = _snapshot_event(_FAST.decode(body), body, source)
     except _BROKEN:
         event = _other_event(body, source)
-    return event or _junk(body, received_unix, source)
+    return event or _junk(body, source)
 
 
 def _snapshot_event(head: _SnapshotHead, body: bytes, source: Source) -> InboxEvent | None:
@@ -116,9 +118,9 @@ def _other_event(body: bytes, source: Source) -> InboxEvent | None:
     )
 
 
-def _junk(body: bytes, received_unix: int, source: Source) -> InboxEvent:
+def _junk(body: bytes, source: Source) -> InboxEvent:
     digest = hashlib.sha256(body).hexdigest()
-    return InboxEvent(id=f"junk_{digest}", created=received_unix, type=JUNK, body=body, source=source)
+    return InboxEvent(id=f"junk_{digest}", created=JUNK_SECOND, type=JUNK, body=body, source=source)
 
 
 def _storable(event_id: str, event_type: str, created: int) -> bool:

@@ -19,10 +19,12 @@ import structlog
 
 from handlers import inbox
 from handlers.envelope import read_envelope
-from handlers.inbox import InboxEvent, Source
+from handlers.inbox import InboxEvent, Key, Source
 from handlers.patience import within
-from sync.clock import wall_seconds
+from sync import failpoints
 from sync.errors import Code, DatabaseTrouble
+from sync.failpoints import Side
+from sync.steps import Chore
 from sync.store.db import Failure, Pool, classify
 from sync.telemetry import LogEvent
 
@@ -166,7 +168,10 @@ class Intake:
     async def _insert(self, events: Sequence[InboxEvent]) -> None:
         if self._connection is None:
             self._connection = await self._pool.acquire(timeout=self._wait_seconds)
+        # One statement, so one commit.
+        failpoints.reach(Chore.STORE_EVENTS, Side.BEFORE_COMMIT)
         await inbox.insert(self._connection, events)
+        failpoints.reach(Chore.STORE_EVENTS, Side.AFTER_COMMIT)
 
     def _drop_connection(self) -> None:
         """Forget a connection of which nobody knows what it is still doing."""
@@ -199,9 +204,10 @@ def store_listed(
     """Return what catch-up needs: store raw events from Stripe's list, and say how many were new."""
 
     async def store(bodies: Sequence[bytes]) -> int:
-        received_unix = wall_seconds()
-        events = [read_envelope(body, received_unix=received_unix, source=Source.CATCH_UP) for body in bodies]
-        new = await inbox.insert(pool, events)
+        events = [read_envelope(body, source=Source.CATCH_UP) for body in bodies]
+        # Nearly all of them came by webhook: their bodies need not travel again.
+        known = await inbox.known(pool, [Key(event.created, event.id) for event in events])
+        new = await inbox.insert(pool, [each for each in events if (each.created, each.id) not in known])
         if new and stored is not None:
             stored.set()
         return new

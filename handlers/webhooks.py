@@ -22,6 +22,7 @@ from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from handlers.dispatch import EVENT_TYPES
 from handlers.envelope import JUNK, read_envelope
 from handlers.intake import Intake, IntakeRefused
+from handlers.strangers import Strangers
 from sync.clock import monotonic, wall_seconds
 from sync.telemetry import WEBHOOK_ACK_SECONDS, WEBHOOK_RECEIVED, LogEvent
 
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 # An empty sequence closes the door.
 WEBHOOK_SECRETS: Final = web.AppKey("webhook_secrets", Sequence[str])
 INTAKE: Final = web.AppKey("intake", Intake)
+STRANGERS: Final = web.AppKey("strangers", Strangers)
 
 TOLERANCE_SECONDS: Final = 300
 BODY_LIMIT_BYTES: Final = 1024 * 1024
@@ -49,7 +51,12 @@ class Flaw(StrEnum):
     FROM_THE_FUTURE = "from_the_future"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
+    TOO_MANY = "too_many"
     BROKEN_BODY = "broken_body"
+
+
+# Only with our secret: a clock is wrong, ours most likely, or somebody recorded a delivery.
+MISDATED: Final = frozenset({Flaw.TOO_OLD, Flaw.FROM_THE_FUTURE})
 
 
 class Refused(Exception):
@@ -71,28 +78,28 @@ class _Signature:
 async def stripe_webhook(request: web.Request) -> web.StreamResponse:
     """Store one delivery: 200 after its commit, 4xx for what Stripe did not sign, 503 to be sent it again."""
     started = monotonic()
-    secrets = request.app[WEBHOOK_SECRETS]
+    secrets, strangers = request.app[WEBHOOK_SECRETS], request.app[STRANGERS]
     if not secrets:
         raise web.HTTPNotFound
     try:
         signature = _signature(request.headers.getall("Stripe-Signature", []))
-        body = await _body(request)
+        body = await _body(request, strangers)
         verify(body, signature, secrets, now_unix=wall_seconds())
     except Refused as refusal:
         WEBHOOK_RECEIVED.labels("unsigned", refusal.flaw).inc()
-        log.debug(LogEvent.INBOX_REFUSED, reason=refusal.flaw)
+        strangers.refused(refusal.flaw, is_alarm=refusal.flaw in MISDATED)
         return web.json_response({"error": refusal.flaw}, status=refusal.status)
-    return await _store(request.app[INTAKE], body, started)
+    return await _store(request.app, body, started)
 
 
-async def _store(intake: Intake, body: bytes, started: float) -> web.Response:
-    event = read_envelope(body, received_unix=wall_seconds())
+async def _store(app: web.Application, body: bytes, started: float) -> web.Response:
+    event = read_envelope(body)
     label = event.type if event.type in EVENT_TYPES or event.type == JUNK else "other"
     try:
-        await intake.accept(event)
-    except IntakeRefused as refusal:
+        await app[INTAKE].accept(event)
+    except IntakeRefused:
         WEBHOOK_RECEIVED.labels(label, "unavailable").inc()
-        log.warning(LogEvent.INBOX_REFUSED, event_id=event.id, reason=str(refusal))
+        app[STRANGERS].refused("unavailable")
         return web.json_response({"error": "unavailable"}, status=503, headers={"Retry-After": "5"})
     WEBHOOK_RECEIVED.labels(label, "stored").inc()
     WEBHOOK_ACK_SECONDS.observe(monotonic() - started)
@@ -100,24 +107,31 @@ async def _store(intake: Intake, body: bytes, started: float) -> web.Response:
     return web.json_response({"received": True})
 
 
-async def _body(request: web.Request) -> bytes:
-    """The raw body, however it was framed, within the limits of size and time."""
+async def _body(request: web.Request, strangers: Strangers) -> bytes:
+    """The raw body, however it was framed, within the limits of size, memory and time."""
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         raise Refused(Flaw.TOO_LARGE, 413)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = bytearray()
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > BODY_LIMIT_BYTES:
-                    raise Refused(Flaw.TOO_LARGE, 413)
-            return bytes(body)
+            return await _read(request, strangers)
     except TimeoutError:
         raise Refused(Flaw.TOO_SLOW, 408) from None
     except HTTPRequestEntityTooLarge:
         raise Refused(Flaw.TOO_LARGE, 413) from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError, ValueError):
         raise Refused(Flaw.BROKEN_BODY) from None
+
+
+async def _read(request: web.Request, strangers: Strangers) -> bytes:
+    body = bytearray()
+    with strangers.body() as held:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_LIMIT_BYTES:
+                raise Refused(Flaw.TOO_LARGE, 413)
+            if not strangers.has_room(held, len(body)):
+                raise Refused(Flaw.TOO_MANY, 503)
+    return bytes(body)
 
 
 def _signature(headers: Sequence[str]) -> _Signature:

@@ -1,38 +1,42 @@
 """The loops that turn stored events into the mirror, and doubts into reads.
 
 A batch is one transaction. One that fails is tried again in halves, down to the single event that is at
-fault; that one is then tried alone, each attempt counted in a transaction of its own before it is made,
-and buried after the last. Its neighbours never wait for it. What is the database's fault burns no attempt.
+fault; that one is tried alone from then on (`worker.single_tries`), beside the batches. A batch that gets
+stuck is taken apart at once. What is the database's own fault is waited out and blamed on no event; where
+only a person can end it, one alarm says so, however many events wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from handlers import inbox
-from handlers.dispatch import Dispatcher, Ignored, Rubbish
-from handlers.inbox import Claimed, Ending, Key, State
+from handlers.dispatch import Dispatcher
+from handlers.inbox import Key, retries
 from sync.clock import monotonic
 from sync.mirror import Mirror
-from sync.observation import Observation
 from sync.refresh import Refresh
-from sync.store.db import Connection, Failure, Pool, classify, transaction
-from sync.telemetry import DEAD_LETTER, EVENT_APPLY_SECONDS, LogEvent
+from sync.store.db import Pool
+from sync.telemetry import EVENT_APPLY_SECONDS, LogEvent
+from worker.applying import LONGEST_SECONDS, OF_ALL, Applying, BatchFailed, Fault, described, fault_of
+from worker.failures import log_failure
+from worker.single_tries import RETRY_SECONDS, SingleTries
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 200
 POLL_SECONDS: Final = 0.1
-ATTEMPTS: Final = 5
-RETRY_SECONDS: Final = 1.0
+# One of the oldest may be what killed the process before this one: it had no more than that in its hands.
+CAREFUL: Final = BATCH
 # After a failure that is the database's own, doubled up to the second one.
-BACK_OFF_SECONDS: Final = (0.1, 5.0)
-_NOT_THE_EVENTS_FAULT = frozenset({Failure.RETRY, Failure.UNAVAILABLE})
+BACK_OFF_SECONDS: Final = (0.1, 2.0)
+# How often a person is told again of a set-up that keeps all events from being applied.
+REMIND_SECONDS: Final = 600.0
 
 
 class Applier:
@@ -51,31 +55,22 @@ class Applier:
         batch: int = BATCH,
         poll_seconds: float = POLL_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
+        longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         self._pool = pool
-        self._dispatcher = dispatcher
-        self._mirror = mirror
+        self._applying = Applying(pool, dispatcher, mirror, longest_seconds=longest_seconds)
+        self._singles = SingleTries(self._applying, retry_seconds=retry_seconds)
         self._signal = signal or asyncio.Event()
         self._batch = batch
         self._poll_seconds = poll_seconds
-        self._retry_seconds = retry_seconds
+        self._told_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Apply events as they come, until `stop`; the batch at hand is finished first."""
-        pause = BACK_OFF_SECONDS[0]
-        while not stop.is_set():
-            self._signal.clear()
-            try:
-                handled = await self.run_once()
-                pause = BACK_OFF_SECONDS[0]
-            except Exception as error:
-                if classify(error) not in _NOT_THE_EVENTS_FAULT:
-                    log.exception(LogEvent.JOB_FAILED, job="apply_events")
-                await _first_of(pause, stop)
-                pause = min(BACK_OFF_SECONDS[1], pause * 2)
-                continue
-            if not handled:
-                await _first_of(self._poll_seconds, stop, self._signal)
+        await asyncio.gather(
+            self._repeat(self._batches(), stop, self._signal),
+            self._repeat(lambda: self._singles.run_once(self._batch), stop),
+        )
 
     async def drain(self) -> None:
         """Return when no event waits any more: each one is finished, ignored or buried."""
@@ -92,103 +87,90 @@ class Applier:
 
         Raises what is the database's own fault; then nothing was applied and no attempt was burnt.
         """
-        taken = await self._apply_oldest()
-        due = await inbox.due_retries(self._pool, self._batch)
-        for key in due:
-            await self._try_alone(key)
-        return taken + len(due)
+        return await self._apply_oldest() + await self._singles.run_once(self._batch)
+
+    def _batches(self) -> Callable[[], Awaitable[int]]:
+        """The work of the first loop: what waits at its start is tried with care, then come batches."""
+        is_first = True
+
+        async def work() -> int:
+            nonlocal is_first
+            if is_first:
+                await self._begin()
+                is_first = False
+            return await self._apply_oldest()
+
+        return work
+
+    async def _begin(self) -> None:
+        """Try the oldest events alone: they may have killed the process that had them in a batch.
+
+        A batch counts no tries beforehand, which would double its price, so this is how an event that
+        kills gets its first count: every process that it kills is followed by one that begins like this.
+        """
+        await self._singles.try_all(await inbox.oldest_untried(self._pool, CAREFUL))
+
+    async def _repeat(
+        self, work: Callable[[], Awaitable[int]], stop: asyncio.Event, *wake: asyncio.Event
+    ) -> None:
+        pause = BACK_OFF_SECONDS[0]
+        while not stop.is_set():
+            for event in wake:
+                event.clear()
+            try:
+                handled = await work()
+                pause = BACK_OFF_SECONDS[0]
+            except Exception as error:
+                self._tell(error)
+                await _first_of(pause, stop)
+                pause = min(BACK_OFF_SECONDS[1], pause * 2)
+                continue
+            if not handled:
+                await _first_of(self._poll_seconds, stop, *wake)
+
+    def _tell(self, error: Exception) -> None:
+        """Say what keeps this applier from its work; a wrong set-up now and then, however often it is met."""
+        match fault_of(error):
+            case Fault.DATABASE:
+                pass  # it has alarms of its own
+            case Fault.SET_UP:
+                now = monotonic()
+                if self._told_at is None or now - self._told_at >= REMIND_SECONDS:
+                    self._told_at = now
+                    log.error(LogEvent.INBOX_HALTED, error=described(error))
+            case _:
+                log.exception(LogEvent.JOB_FAILED, job="apply_events")
 
     async def _apply_oldest(self) -> int:
-        rows: list[Claimed] = []
         started = monotonic()
         try:
-            async with transaction(self._pool) as conn:
-                rows = await inbox.claim(conn, self._batch)
-                await self._apply(conn, rows)
-        except Exception as error:
-            if not rows or classify(error) in _NOT_THE_EVENTS_FAULT:
-                raise
-            await self._apply_parts([row.key for row in rows], error)
-        if rows:
+            applied = await self._applying.oldest(self._batch)
+        except BatchFailed as failed:
+            applied = len(failed.keys)
+            await self._apply_parts(failed.keys, failed.cause)
+        if applied:
             EVENT_APPLY_SECONDS.observe(monotonic() - started)
-        return len(rows)
+        return applied
 
     async def _apply_parts(self, keys: Sequence[Key], error: Exception) -> None:
         """Apply a failed batch in halves; an event that fails alone is left to its single tries."""
+        fault = fault_of(error)
+        if fault in OF_ALL:
+            raise error
+        if fault is not Fault.EVENT:
+            log.warning(LogEvent.INBOX_RETRIED, events=len(keys), error=type(error).__name__)
+            await retries.set_apart(self._pool, keys, described(error))
+            return
         if len(keys) == 1:
-            await self._count(keys[0], error)
+            await self._singles.count(keys[0], error)
             return
         log.warning(LogEvent.INBOX_RETRIED, events=len(keys), error=type(error).__name__)
         middle = len(keys) // 2
         for part in (keys[:middle], keys[middle:]):
             try:
-                await self._apply_these(part)
-            except Exception as again:
-                if classify(again) in _NOT_THE_EVENTS_FAULT:
-                    raise
-                await self._apply_parts(part, again)
-
-    async def _try_alone(self, key: Key) -> None:
-        """One single try of an event that failed before. It is counted first: it may kill the process."""
-        attempts = await self._count(key, None)
-        if attempts is None:
-            return
-        if attempts > ATTEMPTS:
-            # Even the last try never came back to say how it ended.
-            await self._bury(key, "the process died in every try")
-            return
-        try:
-            await self._apply_these([key])
-        except Exception as error:
-            if classify(error) in _NOT_THE_EVENTS_FAULT:
-                raise
-            if attempts == ATTEMPTS:
-                await self._bury(key, _described(error))
-
-    async def _count(self, key: Key, error: Exception | None) -> int | None:
-        note = None if error is None else _described(error)
-        return await inbox.count_attempt(self._pool, key, note, self._retry_seconds)
-
-    async def _bury(self, key: Key, why: str) -> None:
-        if await inbox.bury(self._pool, key, why):
-            DEAD_LETTER.inc()
-            log.error(LogEvent.INBOX_BURIED, event_id=key.id, error=why.partition(":")[0])
-
-    async def _apply_these(self, keys: Sequence[Key]) -> None:
-        async with transaction(self._pool) as conn:
-            await self._apply(conn, await inbox.claim_these(conn, keys))
-
-    async def _apply(self, conn: Connection, rows: Sequence[Claimed]) -> None:
-        """Write what these events show and end them, in one transaction."""
-        if not rows:
-            return
-        shown: list[Observation] = []
-        endings: list[Ending] = []
-        for row in rows:
-            view = self._dispatcher.view(row)
-            if isinstance(view, Observation):
-                shown.append(view)
-                endings.append(Ending(row.key, State.FINISHED))
-            else:
-                endings.append(_set_aside(row, view))
-        decided = await self._mirror.apply(conn, shown) if shown else {}
-        await inbox.finish(conn, endings)
-        log.debug(LogEvent.BATCH_APPLIED, events=len(rows), **{str(why): n for why, n in decided.items()})
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _set_aside(row: Claimed, view: Ignored | Rubbish) -> Ending:
-    """End an event that is not applied; what should never have come here is worth an alarm."""
-    if isinstance(view, Rubbish):
-        DEAD_LETTER.inc()
-        log.error(LogEvent.INBOX_BURIED, event_id=row.id, error=view.why)
-        return Ending(row.key, State.BURIED, view.why)
-    if view.alert:
-        log.error(LogEvent.INBOX_IGNORED, event_id=row.id, type=row.type, why=view.why)
-    return Ending(row.key, State.IGNORED, view.why)
+                await self._applying.these(part)
+            except BatchFailed as failed:
+                await self._apply_parts(failed.keys, failed.cause)
 
 
 class Refresher:
@@ -204,8 +186,8 @@ class Refresher:
             taken = 0
             try:
                 taken = await self._refresh.run_once()
-            except Exception:
-                log.exception(LogEvent.JOB_FAILED, job="refresh")
+            except Exception as error:
+                log_failure(error, kind="refresh")
             if not taken:
                 await _first_of(self._poll_seconds, stop)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal, TextIO
+from contextlib import suppress
+from typing import Any, Final, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
 from worker.log_cleaning import clean, error_fields, to_json
+from worker.log_streams import Aside, Unfailing
 
 # stripe writes whole request bodies at DEBUG and every request at INFO, beside our own line about it;
 # aiohttp writes its frames, asyncpg tracebacks on every reconnect.
@@ -31,13 +33,19 @@ Event = MutableMapping[str, Any]
 
 
 def configure(
-    format: Literal["json", "console"] | None = None, level: str = "INFO", stream: TextIO | None = None
+    format: Literal["json", "console"] | None = None,
+    level: str = "INFO",
+    stream: TextIO | None = None,
+    *,
+    aside: bool = False,
 ) -> None:
     """Set up logging for this process; may be called again.
 
     `format` None means console on a terminal and JSON otherwise. `level` is DEBUG, INFO, WARNING or ERROR.
+    `aside` is for processes that serve: they never wait for their log.
     """
-    out = stream if stream is not None else sys.stderr
+    stream = stream if stream is not None else sys.stderr
+    out = cast("TextIO", _out(stream, aside=aside))
     console = format == "console" or (format is None and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -55,6 +63,13 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _configure_standard_library(shared, renderer, level, out)
+
+
+def _out(stream: TextIO, *, aside: bool) -> Aside | Unfailing:
+    if aside:
+        with suppress(OSError):  # a stream in memory has no descriptor, and nobody waits for it
+            return Aside(stream)
+    return Unfailing(stream)
 
 
 def _configure_standard_library(

@@ -1,8 +1,8 @@
 """The inbox: every event that came in, and what became of it.
 
 A row is `waiting` until a batch that holds its lock finishes or ignores it in the very transaction that
-wrote the effect. A row that makes its batch fail is tried alone, its attempts counted in a transaction of
-their own before each try, and buried after the last one; it never makes its neighbours wait.
+wrote the effect. A row that makes its batch fail is tried alone (`handlers.inbox.retries`); it never makes
+its neighbours wait.
 """
 
 from __future__ import annotations
@@ -106,20 +106,48 @@ async def insert(conn: Executor, events: Sequence[InboxEvent]) -> int:
     return int(status.rpartition(" ")[2])
 
 
+# The two outer bounds let the planner pass over the partitions that cannot hold any of the keys.
+KNOWN_KEYS = """
+SELECT stored.created, stored.id
+  FROM unnest($1::bigint[], $2::text[]) AS given (created, id)
+  JOIN inbox AS stored ON stored.created = given.created AND stored.id = given.id
+ WHERE stored.created BETWEEN $3 AND $4
+"""
+
+
+async def known(conn: Executor, keys: Sequence[Key]) -> set[Key]:
+    """Return those of the events that the inbox has, whatever became of them."""
+    if not keys:
+        return set()
+    seconds, ids = [key.created for key in keys], [key.id for key in keys]
+    rows = await conn.fetch(KNOWN_KEYS, seconds, ids, min(seconds), max(seconds))
+    return {Key(*row) for row in rows}
+
+
 # The oldest first. Rows that other appliers hold are passed over; rows that failed before are tried alone.
 CLAIM_BATCH = """
 SELECT created, id, type, api_version, livemode, account, body
   FROM inbox WHERE state = 'waiting' AND attempts = 0
- ORDER BY created, id LIMIT $1 FOR UPDATE SKIP LOCKED
+ ORDER BY created, id FOR UPDATE SKIP LOCKED
 """
 
 
 async def claim(conn: Connection, limit: int) -> list[Claimed]:
     """Lock the oldest waiting events until the transaction ends."""
-    return [Claimed(*record) for record in await conn.fetch(CLAIM_BATCH, limit)]
+    return [Claimed(*record) for record in await conn.fetch(limited(CLAIM_BATCH, limit))]
 
 
-# The two outer bounds let the planner pass over the partitions that cannot hold any of the keys.
+OLDEST_UNTRIED = """
+SELECT created, id FROM inbox WHERE state = 'waiting' AND attempts = 0
+ ORDER BY created, id
+"""
+
+
+async def oldest_untried(conn: Executor, limit: int) -> list[Key]:
+    """The oldest waiting events that never failed, without locking them."""
+    return [Key(*record) for record in await conn.fetch(limited(OLDEST_UNTRIED, limit))]
+
+
 CLAIM_THESE = """
 SELECT stored.created, stored.id, stored.type, stored.api_version, stored.livemode, stored.account,
        stored.body
@@ -152,49 +180,8 @@ async def finish(conn: Connection, endings: Sequence[Ending]) -> None:
         return
     seconds = [ending.key.created for ending in endings]
     ids = [ending.key.id for ending in endings]
-    states, notes = [e.state for e in endings], [e.note and _text(e.note) for e in endings]
+    states, notes = [e.state for e in endings], [e.note and as_text(e.note) for e in endings]
     await conn.execute(END_EVENTS, seconds, ids, states, notes, min(seconds), max(seconds))
-
-
-COUNT_ATTEMPT = """
-UPDATE inbox SET attempts = attempts + 1, last_error = coalesce($3, last_error),
-       retry_at = now() + make_interval(secs => $4 * power(2, attempts))
- WHERE created = $1 AND id = $2 AND state = 'waiting'
-RETURNING attempts
-"""
-
-
-async def count_attempt(conn: Executor, key: Key, error: str | None, retry_seconds: float) -> int | None:
-    """Count a single try before it is made, and commit that; None when the event does not wait any more.
-
-    Should the try kill the process, the next one comes after `retry_seconds`, doubled with each attempt.
-    """
-    note = None if error is None else _text(error)
-    attempts: int | None = await conn.fetchval(COUNT_ATTEMPT, key.created, key.id, note, retry_seconds)
-    return attempts
-
-
-DUE_RETRIES = """
-SELECT created, id FROM inbox
- WHERE state = 'waiting' AND attempts > 0 AND retry_at <= now()
- ORDER BY created, id LIMIT $1
-"""
-
-
-async def due_retries(conn: Executor, limit: int) -> list[Key]:
-    """Events that failed and whose next single try is due."""
-    return [Key(*record) for record in await conn.fetch(DUE_RETRIES, limit)]
-
-
-BURY = """
-UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_error = $3
- WHERE created = $1 AND id = $2 AND state = 'waiting'
-"""
-
-
-async def bury(conn: Executor, key: Key, error: str) -> bool:
-    """Set an event aside for a person; False when it does not wait any more."""
-    return await conn.execute(BURY, key.created, key.id, _text(error)) == "UPDATE 1"
 
 
 COUNT_WAITING = """
@@ -241,6 +228,15 @@ async def ensure_partitions(conn: Executor, from_time: datetime, months: int) ->
     return made
 
 
-def _text(message: str) -> str:
+def limited(statement: str, rows: int) -> str:
+    """Return a statement that stops after so many rows.
+
+    As a parameter the number would be unknown to a plan that is kept, so PostgreSQL would plan each call
+    anew, over every partition: ten times the price of a look at an empty inbox.
+    """
+    return f"{statement} LIMIT {rows:d}"
+
+
+def as_text(message: str) -> str:
     """A note that fits into a text column whatever an exception put into it."""
     return message.replace("\0", "").encode("utf-8", "replace").decode()[:500]

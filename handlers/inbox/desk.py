@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.inbox import State
+from handlers.inbox import Key, State
 from sync.store.db import Executor
 
 
@@ -24,6 +24,11 @@ class EventSummary:
     last_error: str | None
     received_at: datetime
     finished_at: datetime | None
+
+    @property
+    def key(self) -> Key:
+        """What decides about it are statements by its key: an id alone may stand for several rows."""
+        return Key(self.created, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,44 +92,39 @@ async def show(conn: Executor, event_id: str) -> StoredEvent | None:
 
 REOPEN_EVENT = """
 UPDATE inbox SET state = 'waiting', attempts = 0, retry_at = NULL, finished_at = NULL
- WHERE id = $1 AND state = ANY($2::text[])
+ WHERE created = $1 AND id = $2 AND state = ANY($3::text[])
 """
 
 
-async def retry(conn: Executor, event_id: str) -> bool:
-    """Give a buried event a new set of tries; False when there is no such buried event."""
-    return await conn.execute(REOPEN_EVENT, event_id, [State.BURIED]) == "UPDATE 1"
-
-
-async def replay(conn: Executor, event_id: str) -> bool:
-    """Let any ended event be decided again; False when it is unknown or still waits.
+async def replay(conn: Executor, key: Key) -> bool:
+    """Let an ended event be decided again, with a new set of tries; False when it is unknown or still waits.
 
     Harmless by itself: what is older than the mirror is ignored again.
     """
     ended = [State.FINISHED, State.IGNORED, State.BURIED]
-    return await conn.execute(REOPEN_EVENT, event_id, ended) == "UPDATE 1"
+    return await conn.execute(REOPEN_EVENT, *key, ended) == "UPDATE 1"
 
 
 BURY_EVENT = """
-UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_error = $2
- WHERE id = $1 AND state = 'waiting'
+UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_error = $3
+ WHERE created = $1 AND id = $2 AND state = 'waiting'
 """
 
 
-async def bury(conn: Executor, event_id: str, why: str) -> bool:
+async def bury(conn: Executor, key: Key, why: str) -> bool:
     """Set a waiting event aside by hand; False when no such event waits."""
-    return await conn.execute(BURY_EVENT, event_id, why[:500]) == "UPDATE 1"
+    return await conn.execute(BURY_EVENT, *key, why[:500]) == "UPDATE 1"
 
 
 DISMISS_EVENT = """
-UPDATE inbox SET state = 'ignored', finished_at = now(), retry_at = NULL, last_error = $2
- WHERE id = $1 AND state = 'buried'
+UPDATE inbox SET state = 'ignored', finished_at = now(), retry_at = NULL, last_error = $3
+ WHERE created = $1 AND id = $2 AND state = 'buried'
 """
 
 
-async def dismiss(conn: Executor, event_id: str, why: str) -> bool:
+async def dismiss(conn: Executor, key: Key, why: str) -> bool:
     """Give up a buried event for good; False when no such event is buried. `replay` still brings it back."""
-    return await conn.execute(DISMISS_EVENT, event_id, why[:500]) == "UPDATE 1"
+    return await conn.execute(DISMISS_EVENT, *key, why[:500]) == "UPDATE 1"
 
 
 def _summary(values: list[object]) -> EventSummary:

@@ -12,7 +12,8 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from handlers.intake import Intake
-from handlers.webhooks import INTAKE, WEBHOOK_SECRETS, stripe_webhook
+from handlers.strangers import Strangers
+from handlers.webhooks import INTAKE, STRANGERS, WEBHOOK_SECRETS, stripe_webhook
 from sync.store.db import Pool
 
 SECRET = "whsec_first"
@@ -49,6 +50,7 @@ def application(intake: Intake, *secrets: str) -> web.Application:
     app = web.Application()
     app[WEBHOOK_SECRETS] = secrets
     app[INTAKE] = intake
+    app[STRANGERS] = Strangers()
     app.router.add_post(URL, stripe_webhook)
     return app
 

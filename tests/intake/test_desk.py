@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from handlers import inbox
-from handlers.inbox import State, desk
+from handlers.inbox import Key, State, desk
 from sync.store.db import Pool
 from tests.mirror.builders import SECOND, customer, event
+
+FIRST = Key(SECOND, "evt_0")
 
 
 async def fill(pool: Pool, count: int = 3) -> None:
@@ -42,23 +44,23 @@ async def test_a_dead_event_gets_a_new_set_of_tries(pool: Pool) -> None:
     """Buried by hand, listed as dead, then waiting again from zero."""
     await fill(pool, 1)
 
-    assert await desk.bury(pool, "evt_0", "by hand")
+    assert await desk.bury(pool, FIRST, "by hand")
     assert [each.last_error for each in await desk.list_dead(pool)] == ["by hand"]
-    assert await desk.retry(pool, "evt_0")
+    assert await desk.replay(pool, FIRST)
     shown = await desk.show(pool, "evt_0")
 
     assert shown is not None
     assert (shown.summary.state, shown.summary.attempts) == (State.WAITING, 0)
-    assert not await desk.retry(pool, "evt_0")
+    assert not await desk.replay(pool, FIRST)
 
 
 async def test_a_finished_event_can_be_replayed(pool: Pool) -> None:
     """A waiting one cannot: it comes anyway."""
     await fill(pool, 1)
-    assert not await desk.replay(pool, "evt_0")
+    assert not await desk.replay(pool, FIRST)
     await pool.execute("UPDATE inbox SET state = 'finished', finished_at = now()")
 
-    assert await desk.replay(pool, "evt_0")
+    assert await desk.replay(pool, FIRST)
     assert await inbox.waiting(pool) == 1
 
 

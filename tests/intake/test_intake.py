@@ -15,6 +15,7 @@ from sync.store.db import Pool, create_pool
 from tests.intake.conftest import SECRET, URL, application, signature
 from tests.intake.test_webhooks import EVENT
 from tests.mirror.builders import customer, event
+from tests.support.patience import DOOR_SECONDS
 
 
 def some(number: int, **changes: object) -> inbox.InboxEvent:
@@ -122,7 +123,7 @@ async def test_a_locked_database_is_503_within_two_seconds(pool: Pool) -> None:
             seconds = time.monotonic() - started
 
     assert answer.status == 503
-    assert seconds < 2
+    assert seconds < DOOR_SECONDS
     await intake.accept(some(2))
     await intake.stop()
 

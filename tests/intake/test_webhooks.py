@@ -11,6 +11,7 @@ import time
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
 from handlers import webhooks
 from handlers.intake import Intake
@@ -77,7 +78,7 @@ BAD_HEADERS = {
     "long": "t=1," + "x" * 7_000,
     "wrong secret": signature(EVENT, "whsec_wrong"),
     "too old": signature(EVENT, age_seconds=301),
-    "from the future": signature(EVENT, age_seconds=-900),
+    "from the future": signature(EVENT, age_seconds=-86_400),
     "of another body": signature(b"{}"),
 }
 
@@ -93,6 +94,17 @@ async def test_a_bad_signature_is_400(door: Door, header: str) -> None:
 async def test_a_clock_may_be_off_a_little(door: Door, age_seconds: int) -> None:
     """300 seconds in both directions are accepted."""
     assert await status_of(door, EVENT, signature(EVENT, age_seconds=age_seconds)) == 200
+
+
+@pytest.mark.parametrize("age_seconds", [600, -600])
+async def test_a_clock_that_is_off_by_ten_minutes_takes_nothing(door: Door, age_seconds: int) -> None:
+    """With our secret, so it is a clock or a replay: refused in both directions, and somebody is woken."""
+    with capture_logs() as lines:
+        assert await status_of(door, EVENT, signature(EVENT, age_seconds=age_seconds)) == 400
+    assert await door.stored() == 0
+    reason = "too_old" if age_seconds > 0 else "from_the_future"
+    told = [(line["event"], line["log_level"], line["refused"]) for line in lines]
+    assert ("inbox.refused", "error", {reason: 1}) in told
 
 
 async def test_a_missing_header_is_400(door: Door) -> None:
@@ -189,6 +201,18 @@ async def test_odd_events_keep_their_own_id(door: Door, document: dict[str, obje
     assert await status_of(door, json.dumps(document).encode()) == 200
 
     assert await door.pool.fetchval("SELECT id FROM inbox") == document["id"]
+
+
+async def test_rubbish_that_is_delivered_again_is_one_row(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes are the same row whenever they come, so a person decides about them once."""
+    assert 200 == (await door.post(b"[]")).status
+    now = int(time.time())
+    monkeypatch.setattr(webhooks, "wall_seconds", lambda: now + 60)
+    assert 200 == (await door.post(b"[]")).status
+
+    assert 1 == await door.stored()
 
 
 async def test_a_thin_event_says_when_and_about_what(door: Door) -> None:

@@ -19,12 +19,11 @@ import structlog
 
 from sync import clock, failpoints, notices
 from sync.billing import Billing
-from sync.failpoints import Failpoint
 from sync.notices import Trouble
+from sync.steps import Call
 from sync.store import notices as store
-from sync.store.db import classify
 from sync.store.notices import NoticeRow
-from sync.telemetry import LogEvent
+from worker.failures import log_failure
 from worker.senders.addresses import BadAddress
 from worker.senders.message import build
 from worker.senders.render import NotRendered, Renderer
@@ -90,7 +89,7 @@ class Mailer:
                 if await self.run_once(stop):
                     continue
             except Exception as error:  # the loop must outlive whatever one batch brings
-                log.exception(LogEvent.JOB_FAILED, kind="notices", error=str(classify(error)))
+                log_failure(error, kind="notices")
                 pause = PAUSE_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
@@ -145,12 +144,14 @@ class Mailer:
             await notices.failed(self._pool, row, Trouble("not_rendered", str(error)))
             return True
         try:
-            async with asyncio.timeout(self._patience.send_seconds):
-                await client.send_message(message, sender=self._sender.addr_spec, recipients=[row.recipient])
+            with failpoints.around_call(Call.NOTICE):
+                async with asyncio.timeout(self._patience.send_seconds):
+                    await client.send_message(
+                        message, sender=self._sender.addr_spec, recipients=[row.recipient]
+                    )
         except MAIL_ERRORS as error:
             await notices.failed(self._pool, row, trouble_of(error))
             return is_connection_usable(error)
-        failpoints.reach(Failpoint.NOTICE_AFTER_SEND)
         await notices.sent(self._pool, row)
         return True
 
