@@ -1,0 +1,1 @@
+"""Reconcile: intent, mirror and Stripe compared, and what differs made known, repaired or accepted."""

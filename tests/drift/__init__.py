@@ -1,0 +1,1 @@
+"""Drift: found by reconciliation, and what people do about it."""
