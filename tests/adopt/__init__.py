@@ -1,0 +1,1 @@
+"""Tests of the pure rules: tables and properties, no server of any kind."""
