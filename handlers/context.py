@@ -28,7 +28,12 @@ log = structlog.get_logger()
 def request_id_of(request: web.Request) -> str:
     """Return the caller's request id if it is harmless in logs and headers, else a new one."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    return given if _USABLE_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Return an id that nobody else has."""
+    return f"req_{secrets.token_hex(12)}"
 
 
 def failure_answer(request: web.Request, error: BaseException) -> Answer:

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from handlers import idempotency
-from handlers.auth import Authenticator, Principal, require_role
+from handlers.auth import Authenticator, Principal, PrincipalKind, require_role
 from handlers.context import LINE, failure_answer
 from handlers.errors import DoorCode
 from handlers.patience import within
 from handlers.reading import parse_body, parse_path, parse_query, read_body, require_json
 from handlers.registry import Answer, Call, HttpSettings, Nothing, Route
+from sync import audit
 from sync.billing import Billing
+from sync.clock import monotonic
 from sync.errors import OutcomeUnknown
+from sync.store.db import retried
+from sync.store.patience import impatient
 
 AUTHENTICATOR: Final = web.AppKey("AUTHENTICATOR", Authenticator)
 BILLING: Final = web.AppKey("BILLING", Billing)
 SETTINGS: Final = web.AppKey("SETTINGS", HttpSettings)
+LEAST_PATIENCE_SECONDS: Final = 0.1
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -32,7 +39,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 
     async def serve(request: web.Request) -> web.Response:
         try:
-            answer = await _answer(route, request)
+            with impatient(request.app[SETTINGS].database_seconds):
+                answer = await _answer(route, request)
         except Exception as error:
             answer = failure_answer(request, error)
         return answer.response()
@@ -41,8 +49,11 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def _answer(route: Route, request: web.Request) -> Answer:
-    settings = request.app[SETTINGS]
+    settings, began = request.app[SETTINGS], monotonic()
     principal = await _principal(route, request)
+    # A database that is slow to know the caller has used up part of the patience for everything after it.
+    left = max(settings.database_seconds - (monotonic() - began), LEAST_PATIENCE_SECONDS)
+    settings = replace(settings, database_seconds=left)
     key = idempotency.key_of(request, route)
     raw = await _body_bytes(route, request, settings)
     call = Call(
@@ -55,12 +66,20 @@ async def _answer(route: Route, request: web.Request) -> Answer:
     )
 
     async def work() -> Answer:
-        return await _handle(route, request, call)
+        with audit.through(_origin(principal, route)):
+            return await _handle(route, request, call)
 
     if key is None:
         return await work()
     once = idempotency.Once(principal.name, key, idempotency.hash_request(request, raw))
     return await idempotency.answer_once(call.billing.pool, settings, route, once, work)
+
+
+def _origin(principal: Principal, route: Route) -> audit.Origin:
+    """What the audit log says of this caller: of its roles those that this route asks for."""
+    role = ",".join(sorted(principal.roles & route.roles))
+    key_id = principal.id if principal.kind is PrincipalKind.API_KEY else None
+    return audit.Origin("http", principal.name, role, key_id)
 
 
 async def _principal(route: Route, request: web.Request) -> Principal:
@@ -86,7 +105,8 @@ async def _handle(route: Route, request: web.Request, call: Call[Any, Any]) -> A
     patience = asyncio.timeout(call.settings.handler_seconds)
     try:
         async with patience:
-            return await route.handler(call)
+            with impatient(call.settings.database_seconds):
+                return await retried(partial(route.handler, call), seconds=call.settings.database_seconds)
     except TimeoutError as error:
         return failure_answer(request, _timed_out() if patience.expired() else error)
     except Exception as error:

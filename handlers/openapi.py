@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -14,13 +16,12 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from handlers.errors import PROBLEM_TYPE, RETRY_AFTER_SECONDS, STATUS, DoorCode
 from handlers.idempotency import KEY_HEADER
-from handlers.registry import JSON_TYPE, Answer, Door, Idempotency, Route
+from handlers.registry import JSON_TYPE, Answer, Door, Idempotency, Route, encode
 from handlers.views import Problem
 from sync.errors import Code
 
 Schema = dict[str, Any]
 
-DESCRIPTION: Final = web.AppKey("DESCRIPTION", bytes)
 
 _REF: Final = "#/components/schemas/{model}"
 _ALWAYS: Final = (
@@ -50,9 +51,24 @@ present state does not allow it. Answers of 5xx and other `retryable` ones may b
 """
 
 
+class Description:
+    """The description of these routes, made when it is first asked for: that takes longer than a start."""
+
+    def __init__(self, routes: Sequence[Route], doors: Sequence[Door]) -> None:
+        self._routes, self._doors = routes, doors
+
+    @cached_property
+    def text(self) -> bytes:
+        return encode(document(self._routes, self._doors))
+
+
+DESCRIPTION: Final = web.AppKey("DESCRIPTION", Description)
+
+
 async def serve_document(request: web.Request) -> web.Response:
     """Answer with the description."""
-    return Answer(200, request.app[DESCRIPTION]).response()
+    description = request.app[DESCRIPTION]
+    return Answer(200, await asyncio.to_thread(lambda: description.text)).response()
 
 
 def document(routes: Sequence[Route], doors: Sequence[Door]) -> Schema:
@@ -138,7 +154,8 @@ def _path_parameters(route: Route) -> Iterator[Schema]:
 
 
 def _query_parameters(route: Route) -> Iterator[Schema]:
-    for name, schema in route.query.model_json_schema().get("properties", {}).items():
+    described = route.query.model_json_schema()
+    for name, schema in described.get("properties", {}).items():
         # A parameter is there or not; in the model its absence is null.
         present = {**schema, **next(iter(schema.get("anyOf", [])), {})}
         plain = {key: value for key, value in present.items() if key not in ("title", "description", "anyOf")}
@@ -147,7 +164,7 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
         yield {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in described.get("required", ()),
             "description": present.get("description", ""),
             "schema": plain,
         }
@@ -173,7 +190,7 @@ def _good_answers(route: Route) -> Schema:
         str(status): {
             "description": (model.__doc__ or HTTPStatus(status).phrase).strip(),
             "headers": headers,
-            "content": {JSON_TYPE: {"schema": _ref(model)}},
+            "content": {media_type: {"schema": _ref(model)} for media_type in route.media_types},
         }
         for status, model in route.answers.items()
         if status < 400

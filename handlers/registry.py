@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -81,7 +81,10 @@ class Call(Generic[BodyT, QueryT]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer. `lasting` False: the same request may end differently, so it is not stored."""
+    """A finished answer. `lasting` False: the same request may end differently, so it is not stored.
+
+    A `file` is sent from its position on, instead of the body, and closed; it is never stored.
+    """
 
     status: int
     body: bytes
@@ -89,6 +92,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     lasting: bool = True
     code: str | None = None
+    file: IO[bytes] | None = None
 
     @classmethod
     def json(
@@ -112,7 +116,7 @@ class Answer:
     def response(self) -> web.Response:
         """Return the answer in aiohttp's form."""
         headers = {**self.headers, "Content-Type": self.media_type}
-        return web.Response(status=self.status, body=self.body, headers=headers)
+        return web.Response(status=self.status, body=self.file or self.body, headers=headers)
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
@@ -124,7 +128,8 @@ class Route:
     """One method at one path.
 
     `answers` maps each good status to the model of its body; a bad one is listed only where its problem
-    document may have the members of that model. `codes` are the problems of this route alone.
+    document may have the members of that model. `codes` are the problems of this route alone. `media_types`
+    are the forms of a good answer.
     """
 
     method: str
@@ -135,6 +140,7 @@ class Route:
     roles: frozenset[Role]
     codes: tuple[Code | DoorCode, ...] = ()
     idempotency: Idempotency = Idempotency.NONE
+    media_types: tuple[str, ...] = (JSON_TYPE,)
 
     @property
     def name(self) -> str:

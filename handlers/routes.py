@@ -8,7 +8,17 @@ from typing import Final
 from aiohttp import web
 
 from handlers import health, views
-from handlers.api import accounts, catalog, change_requests, changes, estimates, quotes
+from handlers.api import (
+    accounts,
+    catalog,
+    change_requests,
+    changes,
+    estimates,
+    findings,
+    quotes,
+    reports,
+    timeline,
+)
 from handlers.auth import EVERYBODY, Role
 from handlers.errors import PROBLEM_TYPE
 from handlers.health import READY, AskReady
@@ -16,12 +26,15 @@ from handlers.intake import Intake
 from handlers.openapi import serve_document
 from handlers.registry import JSON_TYPE, Door, HttpSettings, Idempotency, Route
 from handlers.server import assemble
-from handlers.webhooks import INTAKE, WEBHOOK_SECRETS, stripe_webhook
+from handlers.strangers import Strangers
+from handlers.webhooks import INTAKE, STRANGERS, WEBHOOK_SECRETS, stripe_webhook
 from sync.billing import Billing
 from sync.errors import Code as C
 
 AUTOMATION: Final = frozenset({Role.AUTOMATION})
 SUPPORT: Final = frozenset({Role.SUPPORT})
+WATCH: Final = frozenset({Role.SUPPORT, Role.ONCALL})
+READERS: Final = frozenset({Role.FINANCE, Role.ONCALL, Role.SUPPORT})
 QUOTERS: Final = frozenset({Role.AUTOMATION, Role.SUPPORT})
 OPTIONAL, LIVE = Idempotency.OPTIONAL, Idempotency.REQUIRED_LIVE
 
@@ -45,6 +58,7 @@ QUOTED: Final = (
 )  # fmt: skip
 
 REQUEST: Final = "/v1/change-requests/{request_id}"
+FINDING: Final = "/v1/findings/{finding_id}"
 ACCOUNT: Final = "/v1/accounts/{account_id}"
 UNKNOWN: Final = (C.ACCOUNT_UNKNOWN,)
 
@@ -65,6 +79,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           {200: views.Account}, AUTOMATION, (*UNKNOWN, C.QUANTITY_OUT_OF_RANGE)),
     Route("GET", f"{ACCOUNT}/invoices", accounts.list_invoices, "List an account's invoices",
           {200: views.Page[views.Invoice]}, EVERYBODY, UNKNOWN),
+    Route("GET", f"{ACCOUNT}/timeline", timeline.list_entries,
+          "List what happened to an account, newest first",
+          {200: views.Page[views.TimelineEntry]}, EVERYBODY, UNKNOWN),
     Route("POST", f"{ACCOUNT}/payment-method-link", accounts.link_payment_method,
           "Link to Stripe's page for the payment method", {200: views.Link}, AUTOMATION,
           (*UNKNOWN, *ACTOR, *STRIPE), OPTIONAL),
@@ -100,6 +117,19 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{REQUEST}/withdraw", change_requests.withdraw, "Take a change request back",
           {200: views.ChangeRequest}, AUTOMATION, (C.NOT_FOUND, C.REQUEST_CLOSED, C.NOT_BILLING_ADMIN),
           OPTIONAL),
+    Route("GET", "/v1/findings", findings.list_all, "List what drifted apart, the youngest first",
+          {200: views.Page[views.Finding]}, EVERYBODY),
+    Route("GET", FINDING, findings.show, "Show a finding, with a dry run of the suggested repair",
+          {200: views.FindingWithDryRun}, EVERYBODY, (C.NOT_FOUND,)),
+    Route("POST", f"{FINDING}/repair", findings.repair, "Repair a finding, without charge or credit",
+          {200: views.FindingWithDryRun, 202: views.FindingWithDryRun}, WATCH,
+          (C.NOT_FOUND, C.FINDING_CLOSED, C.FINDING_CHANGED, C.REPAIR_NEEDS_STAFF, C.CHANGE_IN_PROGRESS,
+           C.RENEWAL_NEAR, C.WRITES_STOPPED, C.ACCOUNT_PARKED, C.ITEMS_CONFLICT, *STRIPE), OPTIONAL),
+    Route("POST", f"{FINDING}/accept", findings.accept, "Let a finding stay for as long as it stays the same",
+          {200: views.Finding}, WATCH, (C.NOT_FOUND, C.FINDING_CLOSED, C.FINDING_CHANGED), OPTIONAL),
+    Route("GET", "/v1/reports/{name}", reports.show, "Read a report for finance, as CSV or JSON lines",
+          {200: views.ReportFile}, READERS, (C.NOT_FOUND, C.RATE_LIMITED),
+          media_types=("text/csv", "application/x-ndjson")),
 )  # fmt: skip
 
 DOORS: Final[tuple[Door, ...]] = (
@@ -137,4 +167,5 @@ def build_app(
     app[READY] = ready
     app[INTAKE] = intake
     app[WEBHOOK_SECRETS] = tuple(webhook_secrets)
+    app[STRANGERS] = Strangers()
     return app

@@ -10,24 +10,28 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from sync.rules import identity
+
 MAX_COUNT: Final = 2_147_483_647  # what PostgreSQL's integer holds
 LONGEST_WAIT_SECONDS: Final = 30
 
 
 def _printable(text: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if not identity.is_printable(text):
         raise ValueError("text must not hold control characters")
     return text
 
 
 PRINTABLE: Final = AfterValidator(_printable)
-# An account's id is a part of addresses: visible ASCII without a slash, and something to read in it.
 AccountId = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[!-.0-~]*[A-Za-z0-9][!-.0-~]*$", examples=["acme"])
+    str,
+    Field(min_length=1, max_length=identity.LONGEST_ID, pattern=identity.ACCOUNT_ID, examples=["acme"]),
 ]
-UserId = Annotated[str, Field(min_length=1, max_length=200, examples=["user_1"]), PRINTABLE]
+UserId = Annotated[str, Field(min_length=1, max_length=identity.LONGEST_ID, examples=["user_1"]), PRINTABLE]
 Email = Annotated[
-    str, Field(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$", examples=["ada@example.com"]), PRINTABLE
+    str,
+    Field(max_length=identity.LONGEST_EMAIL, pattern=identity.EMAIL, examples=["ada@example.com"]),
+    PRINTABLE,
 ]
 Currency = Annotated[str, Field(pattern=r"^[a-z]{3}$", examples=["usd"])]
 StripeCustomerId = Annotated[str, Field(pattern=r"^cus_[A-Za-z0-9_]{1,250}$")]
@@ -98,7 +102,7 @@ class NewAccountBody(Sent):
 
     account_id: AccountId
     email: Email
-    name: Annotated[str, Field(min_length=1, max_length=200), PRINTABLE]
+    name: Annotated[str, Field(min_length=1, max_length=identity.LONGEST_NAME), PRINTABLE]
     primary_admin: PrimaryAdmin
     locale: Locale
     currency: Currency
@@ -194,6 +198,61 @@ class ChangeRequestsQuery(PageQuery):
 
     account_id: Annotated[str | None, Field(max_length=200, description="Only those of this account.")] = None
     state: Annotated[str | None, Field(max_length=40, description="Only those in this state.")] = None
+
+
+class FindingsQuery(PageQuery):
+    """Which findings are wanted, the youngest first."""
+
+    account_id: Annotated[str | None, Field(max_length=200, description="Only those of this account.")] = None
+    state: Annotated[str | None, Field(max_length=40, description="Only those in this state.")] = None
+    kind: Annotated[str | None, Field(max_length=60, description="Only those of this kind.")] = None
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", examples=["9f86d081884c7d65"])]
+
+
+class RepairBody(Sent):
+    """A repair that a person answers for. Without `side` it is the suggested one; with `dry_run` it is only
+    said what would happen. What changes something is carried out only as it was shown: `expect` is the
+    `digest` of the dry run."""
+
+    actor: UserId
+    reason: Prose
+    side: Literal["ours", "stripe", "refresh"] | None = None
+    dry_run: bool = False
+    expect: Digest | None = None
+
+
+class AcceptFindingBody(Sent):
+    """A finding may stay as it is, and why. `expect` is the `digest` of the finding that was looked at."""
+
+    actor: UserId
+    reason: Prose
+    expect: Digest
+
+
+class ReportQuery(Sent):
+    """Which span of a report is wanted, and in which form; days begin at midnight in the zone."""
+
+    begin: Annotated[
+        str,
+        Field(
+            alias="from",
+            max_length=40,
+            description="A day, or an instant with its zone.",
+            examples=["2026-01-01"],
+        ),
+    ]
+    end: Annotated[
+        str, Field(alias="to", max_length=40, description="Right after the span.", examples=["2026-02-01"])
+    ]
+    zone: Annotated[
+        str,
+        Field(max_length=60, description="The accounts' zone, by its IANA name.", examples=["Europe/Paris"]),
+    ] = "UTC"
+    format: Annotated[
+        str, WithJsonSchema({"type": "string", "enum": ["csv", "jsonl"], "description": "How it is written."})
+    ] = "csv"
 
 
 class WaitQuery(Sent):

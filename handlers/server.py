@@ -9,8 +9,8 @@ from aiohttp import web
 from handlers.auth import Authenticator
 from handlers.endpoint import AUTHENTICATOR, BILLING, SETTINGS, endpoint
 from handlers.middleware import MIDDLEWARES, add_headers
-from handlers.openapi import DESCRIPTION, document
-from handlers.registry import Door, HttpSettings, Route, encode
+from handlers.openapi import DESCRIPTION, Description
+from handlers.registry import Door, HttpSettings, Route
 from sync.billing import Billing
 
 
@@ -32,6 +32,6 @@ def assemble(
         app.router.add_route(route.method, route.path, endpoint(route), name=route.name)
     for door in doors:
         app.router.add_route(door.method, door.path, door.handler, name=door.name)
-    app[DESCRIPTION] = encode(document(routes, doors))
+    app[DESCRIPTION] = Description(routes, doors)
     app.on_response_prepare.append(add_headers)
     return app

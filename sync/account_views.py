@@ -17,6 +17,7 @@ from sync.rules.terms import Terms
 from sync.states import Leg, LegState
 from sync.store import accounts as store
 from sync.store import changes as change_store
+from sync.store import findings as finding_store
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow, TermsRow
 from sync.store.changes import LegRow
@@ -35,6 +36,7 @@ class _Facts:
     items: Mapping[str, Sequence[SubscriptionItemRow]]
     have_card: Mapping[str, bool]
     history: Mapping[str, Sequence[TermsRow]]
+    findings: Mapping[str, Sequence[dict[str, str]]]
 
 
 async def view(billing: Billing, account_id: str) -> dict[str, Any]:
@@ -60,6 +62,7 @@ async def _views(billing: Billing, rows: Sequence[AccountRow]) -> list[dict[str,
         items=await mirror_store.items_of(billing.pool, subscription_ids),
         have_card=await store.have_payment_method(billing.pool, ids),
         history=await store.terms_history(billing.pool, ids, HISTORY_MOST),
+        findings=await finding_store.open_of(billing.pool, ids),
     )
     return [_view(billing, row, facts) for row in rows]
 
@@ -88,7 +91,7 @@ def _view(billing: Billing, account: AccountRow, facts: _Facts) -> dict[str, Any
         "usage": {"contacts": account.contacts_in_use, "seats": account.seats_in_use},
         "next_invoice": _next_invoice(billing, account, after, legs, facts) if after else None,
         "open_legs": [_leg_json(leg) for leg in legs],
-        "findings": [],
+        "findings": list(facts.findings.get(account.id, ())),
         "payment_method": {"present": facts.have_card.get(account.id)},
         "parked": {"at": iso(account.parked_at), "reason": account.parked_reason}
         if account.parked_at

@@ -7,13 +7,14 @@ from typing import Any
 
 import asyncpg
 
-from sync import account_views, customers, requests, switch
+from sync import account_views, audit_acts, customers, failpoints, requests, switch
 from sync.billing import Billing
 from sync.errors import Code, Conflict, Refused
 from sync.quotes import require_account
+from sync.steps import Chore
 from sync.store import accounts as store
 from sync.store.accounts import AccountRow
-from sync.store.db import Connection, transaction
+from sync.store.db import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ async def create(billing: Billing, new: NewAccount) -> dict[str, Any]:
         await _link(billing, new, new.stripe_customer_id)
     else:
         await switch.require_go(billing.pool, new.account_id)
-        async with transaction(billing.pool) as conn:
+        async with failpoints.committing(billing.pool, [Chore.WRITE_ACCOUNT]) as conn:
             await _write(conn, new)
         await customers.create(billing, new.account_id, _customer_body(new))
     return await account_views.view(billing, new.account_id)
@@ -63,23 +64,27 @@ async def _link(billing: Billing, new: NewAccount, customer_id: str) -> None:
         raise _taken(customer_id)
     await customers.check_linkable(billing, customer_id, new.currency)
     try:
-        async with transaction(billing.pool) as conn:
-            await _write(conn, new)
+        async with failpoints.committing(billing.pool, [Chore.LINK_ACCOUNT]) as conn:
+            await _write(conn, new, customer_id)
             if not await store.set_customer(conn, new.account_id, customer_id):
                 raise _other_data(new)
     except asyncpg.UniqueViolationError as error:
         raise _taken(customer_id) from error
 
 
-async def _write(conn: Connection, new: NewAccount) -> None:
+async def _write(conn: Connection, new: NewAccount, customer_id: str | None = None) -> None:
     """Insert and lock the account. Data that Stripe refused may be corrected: nothing was made from it."""
-    await store.insert(conn, _columns(new))
+    is_new = await store.insert(conn, _columns(new))
     account = await store.lock(conn, new.account_id)
     if account is not None and _same(account, new):
+        if is_new or customer_id is not None:
+            before = None if is_new else account
+            await audit_acts.account_written(conn, _columns(new), before, customer_id)
         return
     if account is None or account.stripe_customer_id or not await customers.was_refused(conn, account.id):
         raise _other_data(new)
     await store.rewrite(conn, _columns(new))
+    await audit_acts.account_written(conn, _columns(new), account, customer_id)
 
 
 def _other_data(new: NewAccount) -> Conflict:
@@ -120,5 +125,9 @@ def _customer_body(new: NewAccount) -> requests.Body:
 async def set_primary_admin(billing: Billing, account_id: str, user_id: str, email: str) -> dict[str, Any]:
     """Name another primary admin; returns the account. Raises NotFound (account_unknown)."""
     await require_account(billing, account_id)
-    await store.set_admin(billing.pool, account_id, user_id, email)
+    async with failpoints.committing(billing.pool, [Chore.NAME_ADMIN]) as conn:
+        before = await store.lock(conn, account_id)
+        await store.set_admin(conn, account_id, user_id, email)
+        if before is not None:
+            await audit_acts.admin_named(conn, before, user_id, email)
     return await account_views.view(billing, account_id)

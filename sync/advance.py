@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -38,6 +39,11 @@ STEPS: dict[Leg, dict[LegState, Step]] = {
 }
 
 
+# Longer than all the repeats of one call. Whatever hangs for so long is let go: the lease would be renewed,
+# and nobody else could ever carry the change on.
+LONGEST_SECONDS = 600.0
+
+
 async def advance(billing: Billing, change_id: str) -> None:
     """Carry a change as far as it goes now. Safe to call at any time, by anybody, any number of times.
 
@@ -54,7 +60,12 @@ async def _advance(billing: Billing, change_id: str, leg: Leg) -> None:
             if work is None:
                 return
             known = work.leg.nudges
-            wait = await _run(work)
+            try:
+                wait = await _run(work)
+            except Exception:
+                # Left alone for longer each time, or it would come back with every lease that runs out.
+                await store.free(billing.pool, work.leg, backoff_seconds(work.leg.attempts))
+                raise
             if wait is None:
                 return
             nudges = await store.free(billing.pool, work.leg, wait)
@@ -65,10 +76,8 @@ async def _advance(billing: Billing, change_id: str, leg: Leg) -> None:
 async def _run(work: Work) -> float | None:
     """Step until the change has ended or waits; returns the seconds to wait, None when we lost it."""
     try:
-        wait = GO_ON
-        while wait == GO_ON and work.leg.ended_at is None:
-            wait = await STEPS[Leg(work.leg.leg)][LegState(work.leg.state)](work)
-        return wait
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await _steps(work)
     except LeaseLost:
         return None
     except hold.Held as why:
@@ -81,6 +90,13 @@ async def _run(work: Work) -> float | None:
         # Parked at this very moment: the next look waits for staff.
         log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=error.code)
     return backoff_seconds(work.leg.attempts)
+
+
+async def _steps(work: Work) -> float:
+    wait = GO_ON
+    while wait == GO_ON and work.leg.ended_at is None:
+        wait = await STEPS[Leg(work.leg.leg)][LegState(work.leg.state)](work)
+    return wait
 
 
 async def _hold(work: Work, why: hold.Held) -> float | None:

@@ -12,18 +12,17 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from sync import clock, evidence, failpoints, hold, pricing, promise
+from sync import clock, evidence, hold, pricing, promise
 from sync.changes import call_key
 from sync.conclude import PAYMENT_POLL_SECONDS, conclude, end, let_go, refuse
 from sync.errors import Code
 from sync.evidence import Evidence, Seen, Trail
-from sync.failpoints import Failpoint
 from sync.gateway import Answer, Failure, StoredCall, StripeCallFailed, Verdict
 from sync.states import LegState
+from sync.steps import Step
 from sync.store import calls as call_store
 from sync.store import catalog_prices
 from sync.store.calls import CallRow
-from sync.store.db import transaction
 from sync.stripe_objects import Invoice, Subscription
 from sync.telemetry import CHANGE_LIMIT, STRIPE_UNKNOWN_OUTCOMES, LogEvent
 from sync.void import void
@@ -64,17 +63,16 @@ async def carry(work: Work) -> float:
 
 async def send(work: Work, call: StoredCall) -> float:
     """Commit that it is about to leave, send it, and conclude from the answer."""
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await call_store.mark_sent(conn, call.key)
         note = {"key": call.key}
-        await work.move(conn, LegState.APPLYING, "send", note, clean_read_at=None, reason=None, detail=None)
-        failpoints.reach(Failpoint.SEND_BEFORE_COMMIT)
-    failpoints.reach(Failpoint.SEND_BEFORE_CALL)
+        await work.move(
+            conn, LegState.APPLYING, Step.SEND, note, clean_read_at=None, reason=None, detail=None
+        )
     try:
         answer = await work.billing.gateway.send(call, work.may_charge)
     except StripeCallFailed as error:
         return await _without_answer(work, call, error.failure)
-    failpoints.reach(Failpoint.SEND_AFTER_CALL)
     return await conclude(work, await _of_answer(work, answer), call, answer)
 
 
@@ -84,10 +82,10 @@ async def _of_answer(work: Work, answer: Answer) -> Evidence:
     gateway = work.billing.gateway
     if work.quote.stripe_subscription_id is None:
         return await evidence.of_creation(gateway, subscription)
-    return await evidence.of_update(gateway, await _trail(work), subscription)
+    return await evidence.of_update(gateway, await trail(work), subscription)
 
 
-async def _trail(work: Work) -> Trail:
+async def trail(work: Work) -> Trail:
     """What to look for at Stripe."""
     book = await catalog_prices.book(work.billing.pool)
     promised, instant = pricing.promised(work.quote), work.quote.proration_unix
@@ -112,9 +110,9 @@ async def _without_answer(work: Work, call: StoredCall, failure: Failure) -> flo
     if failure.verdict is Verdict.LIMITED:
         return await _park_job(work, call, failure)
     if failure.verdict in _NOT_EXECUTED:
-        async with transaction(work.billing.pool) as conn:
+        async with work.commit() as conn:
             await call_store.mark_not_executed(conn, call.key)
-            await work.move(conn, LegState.APPLYING, "postpone", {"why": failure.message})
+            await work.move(conn, LegState.APPLYING, Step.POSTPONE, {"why": failure.message})
     else:
         await _note_unknown(work, failure.message)
     return min(backoff_seconds(work.leg.attempts), SEND_AGAIN_SECONDS_MOST)
@@ -127,12 +125,12 @@ async def _park_job(work: Work, call: StoredCall, failure: Failure) -> float:
     """
     CHANGE_LIMIT.labels(by="stripe").inc()
     log.error(LogEvent.CHANGE_LIMITED, change_id=work.change_id, account_id=work.account.id)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await call_store.mark_not_executed(conn, call.key)
         await work.move(
             conn,
             LegState.APPLYING,
-            "postpone",
+            Step.POSTPONE,
             {"why": failure.message, "request_id": failure.request_id},
             reason=Code.CHANGE_LIMIT_REACHED,
             detail="Stripe takes no more changes of this subscription for a while. Nothing was charged so "
@@ -154,15 +152,15 @@ async def _note_unknown(work: Work, why: str) -> None:
     STRIPE_UNKNOWN_OUTCOMES.inc()
     log.warning(LogEvent.STRIPE_UNKNOWN, change_id=work.change_id, why=why)
     since = work.leg.unknown_since or clock.wall()
-    async with transaction(work.billing.pool) as conn:
-        await work.move(conn, LegState.APPLYING, "lose_answer", {"why": why}, unknown_since=since)
+    async with work.commit() as conn:
+        await work.move(conn, LegState.APPLYING, Step.LOSE_ANSWER, {"why": why}, unknown_since=since)
 
 
 async def read_back(work: Work, call: CallRow) -> float:
     """Somebody sent it and no answer is stored: look before doing anything else."""
     if work.leg.unknown_since is None:
         await _note_unknown(work, "the process that sent it died")
-    seen = await evidence.read(work.billing.gateway, await _trail(work))
+    seen = await evidence.read(work.billing.gateway, await trail(work))
     if seen.seen is not Seen.NOTHING:
         return await conclude(work, seen, call.call, None)
     return await _no_trace(work, call)
@@ -178,8 +176,8 @@ async def _no_trace(work: Work, call: CallRow) -> float:
         if await promise.broken(work.billing, work.account, work.quote) is None:
             return await send(work, call.call)
     if work.leg.clean_read_at is None:
-        async with transaction(work.billing.pool) as conn:
-            await work.move(conn, LegState.APPLYING, "read_back", {"found": "nothing"}, clean_read_at=now)
+        async with work.commit() as conn:
+            await work.move(conn, LegState.APPLYING, Step.READ_BACK, {"found": "nothing"}, clean_read_at=now)
         return CLEAN_READS_APART.total_seconds()
     remaining = work.leg.clean_read_at + CLEAN_READS_APART - now
     if remaining > timedelta(0):
@@ -191,7 +189,7 @@ async def watch_payment(work: Work) -> float:
     """The step of a leg that waits for its payment."""
     if work.leg.ending is not None:
         return await void(work)
-    found = await evidence.read(work.billing.gateway, await _trail(work))
+    found = await evidence.read(work.billing.gateway, await trail(work))
     if found.seen is Seen.DROPPED:
         return await end(
             work, LegState.EXPIRED, Code.PAYMENT_ACTION_REQUIRED, "The payment was not confirmed in time."

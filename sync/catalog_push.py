@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sync import switch
+from sync import audit_acts, failpoints, switch
 from sync.billing import Billing
 from sync.errors import Refused
 from sync.gateway import StoredCall, StripeCallFailed, Verdict
 from sync.requests import Body
 from sync.rules.catalog import Catalog, Slot
+from sync.steps import Chore
 from sync.store import calls as call_store
 from sync.store import catalog_prices
 from sync.store.catalog_prices import CatalogPrice
-from sync.store.db import transaction
 from sync.stripe_objects import Price
 
 CALLS_AT_ONCE = 8
@@ -113,8 +113,9 @@ async def push(billing: Billing, plan: PushPlan, progress: Progress = lambda don
     calls = [_price_call(body) for body in plan.prices]
     created = await _send_all(billing, calls, progress, len(plan.products), total)
     rows = [_created_row(body, price_id) for body, price_id in zip(plan.prices, created, strict=True)]
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.SELL]) as conn:
         await catalog_prices.sell(conn, [*plan.existing, *rows])
+        await audit_acts.catalog_pushed(conn, [*plan.existing, *rows], [row.lookup_key for row in rows])
     return len(rows)
 
 
@@ -125,7 +126,7 @@ async def _send_all(
 
     After a failure no other call is begun; those under way end in order, and then the first one is raised.
     """
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.STORE_CATALOG]) as conn:
         await call_store.insert_many(conn, calls, "catalog")
     made: dict[str, str] = {}
     failures: list[Exception] = []

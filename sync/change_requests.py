@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from sync import change_views, clock, ids, quotes
+from sync import audit_acts, change_views, clock, failpoints, ids, quotes
 from sync.billing import Billing
 from sync.contract import iso, quote_json
 from sync.errors import BadInput, Code, Conflict, NotFound, Refused
@@ -22,10 +22,10 @@ from sync.request_states import OPEN, RequestState
 from sync.rules.losses import losses
 from sync.rules.policy_rule import Effective
 from sync.rules.terms import PartialTerms, Terms, merge, parse_partial
+from sync.steps import Chore
 from sync.store import accounts as account_store
 from sync.store import change_requests as store
 from sync.store.change_requests import RequestRow
-from sync.store.db import transaction
 from sync.store.quotes import QuoteRow
 from sync.telemetry import LogEvent
 from sync.wishes import Wish
@@ -56,7 +56,7 @@ async def submit(
     reason: str,
     contact_email: str | None,
 ) -> dict[str, Any]:
-    """Ask support for a change; returns the request with what would be lost.
+    """Ask support for a change; returns the request with what would be lost. Asked again, it is the same one.
 
     Raises NotFound (account_unknown), Refused (not_billing_admin), BadInput for terms outside the catalog,
     and Conflict: request_open, nothing_to_change, subscription_canceled.
@@ -87,16 +87,29 @@ async def submit(
         created_at=clock.wall(),
     )
     try:
-        async with transaction(billing.pool) as conn:
+        async with failpoints.committing(billing.pool, [Chore.SUBMIT_REQUEST]) as conn:
             await store.insert(conn, row)
             await tell_admin(conn, account, row, "request_submitted")
             await tell_support(billing, conn, account, row)
+            await audit_acts.request_moved(conn, row, actor_id, None, role=audit_acts.PRIMARY_ADMIN)
     except asyncpg.UniqueViolationError as error:
+        if (asked_before := await _asked_before(billing, row)) is not None:
+            return request_json(asked_before)
         raise Conflict(
             Code.REQUEST_OPEN, "Another change request is open; withdraw it first, or wait for its answer."
         ) from error
     log.info(LogEvent.REQUEST_OPENED, change_request_id=row.id, account_id=account.id)
     return request_json(row)
+
+
+async def _asked_before(billing: Billing, row: RequestRow) -> RequestRow | None:
+    """The request that waits for support, if it is this very wish: whoever asks lost the first answer."""
+    waiting = await store.page(billing.pool, 1, row.account_id, RequestState.SUBMITTED, None)
+    return next((each for each in waiting if _asked(each) == _asked(row)), None)
+
+
+def _asked(row: RequestRow) -> tuple[object, ...]:
+    return row.wish, row.cancel, row.effective, row.reason, row.contact_email, row.actor_id
 
 
 def _losses(

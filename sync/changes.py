@@ -1,4 +1,4 @@
-"""The life of a change as its people see it: confirm, look, list, withdraw.
+"""The life of a change as its people see it: confirmed, resumed, woken.
 
 Confirm commits the intent - key, exact body, job - and calls nobody who could charge; `sync.apply` carries
 it to Stripe. Everything here can be repeated: the same quote confirmed twice is one change.
@@ -6,25 +6,24 @@ it to Stripe. Everything here can be repeated: the same quote confirmed twice is
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import structlog
 
-from sync import change_views, clock, failpoints, fuse, ids, promise, quotes, requests, switch
+from sync import audit_acts, change_views, clock, failpoints, fuse, ids, promise, quotes, requests, switch
 from sync.billing import Billing
 from sync.contract import quote_json
-from sync.errors import BadInput, Code, Conflict, NotFound, Refused
-from sync.failpoints import Failpoint
+from sync.errors import BadInput, Code, Conflict, NotFound, ProrataError, Refused
 from sync.gateway import StoredCall
 from sync.quotes import require_admin, require_running
 from sync.renewal.handover import hand_over
 from sync.request_states import OPEN, RequestState
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
+from sync.steps import Chore, Step
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import change_requests as request_store
@@ -32,8 +31,8 @@ from sync.store import changes as store
 from sync.store import nudges
 from sync.store import promises as promise_store
 from sync.store.accounts import AccountRow
-from sync.store.changes import ChangeRow, LegRow
-from sync.store.db import Connection, transaction
+from sync.store.changes import ChangeRow
+from sync.store.db import Connection
 from sync.store.jobs import Job, enqueue
 from sync.store.quotes import QuoteRow
 from sync.telemetry import LogEvent
@@ -63,9 +62,22 @@ async def confirm(billing: Billing, quote_id: str, actor_id: str, *, wait_second
     require_admin(account, actor_id)
     change_id = await store.id_of_quote(billing.pool, quote_id)
     if change_id is None:
-        await _check(billing, account, quote)
-        change_id = await _commit(billing, quote, actor_id)
+        try:
+            await _check(billing, account, quote)
+            change_id = await _commit(billing, quote, actor_id)
+        except ProrataError:
+            # Of a second click: what stands in its way may be what the first one did.
+            change_id = await _confirmed_meanwhile(billing, quote)
+            if change_id is None:
+                raise
     return await change_views.get(billing, change_id, wait_seconds=wait_seconds, until_applied=True)
+
+
+async def _confirmed_meanwhile(billing: Billing, quote: QuoteRow) -> str | None:
+    """The change of a quote, asked under the account's lock: no commit of it is on its way any more."""
+    async with failpoints.committing(billing.pool, ()) as conn:
+        await account_store.lock(conn, quote.account_id)
+        return await store.id_of_quote(conn, quote.id)
 
 
 TakeUp = Callable[[Connection, str], Awaitable[None]]
@@ -112,11 +124,13 @@ async def _stale(billing: Billing, account: AccountRow, quote: QuoteRow, code: C
 
 
 async def _commit(billing: Billing, quote: QuoteRow, actor_id: str, approve: TakeUp | None = None) -> str:
-    """Intent, key, body and job in one transaction. The unique indexes decide who was first."""
+    """Intent, key, body and job in one transaction. The account's lock decides who was first."""
     change = ChangeRow(ids.new_id("chg"), quote.id, quote.account_id, actor_id, clock.wall())
     try:
-        async with transaction(billing.pool) as conn:
+        async with failpoints.committing(billing.pool, [Step.CONFIRM]) as conn:
             account = await account_store.lock(conn, quote.account_id)
+            if (used_by := await store.id_of_quote(conn, quote.id)) is not None:
+                return used_by
             if account is not None:
                 # The last look at who may buy, and at what is in use, on a row that nobody can change.
                 require_running(account)
@@ -130,15 +144,11 @@ async def _commit(billing: Billing, quote: QuoteRow, actor_id: str, approve: Tak
             if approve is not None:
                 await approve(conn, change.id)
             elif quote.request_id is not None:
-                await _take_up(conn, quote.request_id, change.id)
-            failpoints.reach(Failpoint.CONFIRM_BEFORE_COMMIT)
+                await _take_up(conn, quote.request_id, change)
+            await audit_acts.confirmed(conn, quote, change.id, actor_id, by_admin=approve is None)
     except asyncpg.UniqueViolationError as error:
-        used_by = await store.id_of_quote(billing.pool, quote.id)
-        if used_by is not None:
-            return used_by
         raise _in_progress() from error
     log.info(LogEvent.CHANGE_CONFIRMED, change_id=change.id, account_id=quote.account_id, quote_id=quote.id)
-    failpoints.reach(Failpoint.CONFIRM_AFTER_COMMIT)
     return change.id
 
 
@@ -156,14 +166,15 @@ async def _check_promise(conn: Connection, quote: QuoteRow) -> None:
         raise _in_progress()
 
 
-async def _take_up(conn: Connection, request_id: str, change_id: str) -> None:
+async def _take_up(conn: Connection, request_id: str, change: ChangeRow) -> None:
     """The request that a quote answers becomes this change, if it is still open. Raises Conflict."""
-    moved = await request_store.move(conn, request_id, OPEN, RequestState.APPROVED, change_id=change_id)
+    moved = await request_store.move(conn, request_id, OPEN, RequestState.APPROVED, change_id=change.id)
     if moved is None:
         raise Conflict(
             Code.REQUEST_CLOSED,
             "The change request behind this quote was withdrawn or has expired. Nothing was charged.",
         )
+    await audit_acts.request_moved(conn, moved, change.actor_id, RequestState.AWAITING_ADMIN_CONFIRM)
 
 
 def _in_progress() -> Conflict:
@@ -176,11 +187,11 @@ def _in_progress() -> Conflict:
 
 async def _insert(billing: Billing, conn: Connection, change: ChangeRow, quote: QuoteRow) -> None:
     await store.insert(conn, change)
+    note = {"actor": change.actor_id}
     if quote.now_terms is None:
         terms = Terms.from_json(quote.renewal_terms) if quote.renewal_terms else None
-        note = {"actor": change.actor_id}
-        await store.add_step(conn, change.id, Leg.AT_RENEWAL, "confirm", LegState.CONFIRMED, note)
-        await hand_over(conn, change, terms, _renews_on(quote), quote.scheduled_change_id)
+        await store.add_step(conn, change.id, Leg.AT_RENEWAL, Step.CONFIRM, LegState.CONFIRMED, note)
+        await hand_over(conn, change, terms, quotes.renews_on(quote), quote.scheduled_change_id)
         return
     deadline = clock.wall() + timedelta(seconds=billing.apply_deadline_seconds)
     await store.insert_leg(
@@ -193,15 +204,8 @@ async def _insert(billing: Billing, conn: Connection, change: ChangeRow, quote: 
         apply_deadline_at=deadline,
     )
     await call_store.insert(conn, _send_call(change.id, quote), change.id)
-    await store.add_step(conn, change.id, Leg.NOW, "confirm", LegState.CONFIRMED, {"actor": change.actor_id})
+    await store.add_step(conn, change.id, Leg.NOW, Step.CONFIRM, LegState.CONFIRMED, note)
     await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change.id}])
-
-
-def _renews_on(quote: QuoteRow) -> datetime:
-    """The renewal that the quote spoke of."""
-    if quote.next_invoice is None:
-        raise AssertionError("a quote without refusals says when the next invoice comes")
-    return datetime.fromtimestamp(quote.next_invoice["on_unix"], UTC)
 
 
 def _send_call(change_id: str, quote: QuoteRow) -> StoredCall:
@@ -211,51 +215,7 @@ def _send_call(change_id: str, quote: QuoteRow) -> StoredCall:
     return StoredCall(call_key(change_id, "send"), "send", "POST", path, body)
 
 
-# ---- withdraw, and what events do
-
-
-async def withdraw(billing: Billing, change_id: str, actor_id: str) -> dict[str, Any]:
-    """Take back what is still open: a payment that is waited for, or the promise for the renewal.
-
-    An open invoice is voided and a schedule released: nothing is charged. Raises NotFound, Refused
-    (not_billing_admin), Conflict (change_in_progress) when it is being applied or has ended.
-    """
-    change = await store.get(billing.pool, change_id)
-    if change is None:
-        raise NotFound(Code.NOT_FOUND, f"There is no change {change_id!r}.")
-    require_admin(await quotes.require_account(billing, change.account_id), actor_id)
-    async with transaction(billing.pool) as conn:
-        await account_store.lock(conn, change.account_id)
-        leg = await _ask_to_end(conn, change)
-        if leg is not None:
-            await store.add_step(conn, change_id, leg.leg, "withdraw", leg.state, {"actor": actor_id})
-            await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id}])
-    if leg is None:
-        await _refuse_withdrawal(billing, change_id)
-    return await _wait_for_end(billing, change_id)
-
-
-async def _ask_to_end(conn: Connection, change: ChangeRow) -> LegRow | None:
-    """Mark the open leg as to be ended; None when there is none that could be."""
-    now = await store.ask_to_end(conn, change.id, Leg.NOW, LegState.WITHDRAWN)
-    if now is not None:
-        return now
-    if await promise_store.has_open_now_leg(conn, change.account_id):
-        # What is being bought counted with the promise: it must not be taken away underneath.
-        return None
-    return await store.ask_to_end(conn, change.id, Leg.AT_RENEWAL, LegState.WITHDRAWN)
-
-
-async def _refuse_withdrawal(billing: Billing, change_id: str) -> None:
-    legs = await store.legs(billing.pool, [change_id])
-    if any(LegState.WITHDRAWN in (leg.state, leg.ending) for leg in legs):
-        return
-    states = " and ".join(leg.state for leg in legs) or "gone"
-    raise Conflict(
-        Code.CHANGE_IN_PROGRESS,
-        f"The change is {states}; only one that waits for its payment or for the renewal can be withdrawn, "
-        "and not while another one is being applied. Nothing was changed.",
-    )
+# ---- what events do, and the sweep
 
 
 async def resume(billing: Billing, change_id: str) -> bool:
@@ -263,25 +223,16 @@ async def resume(billing: Billing, change_id: str) -> bool:
 
     Raises NotFound.
     """
-    async with transaction(billing.pool) as conn:
-        if await store.get(conn, change_id) is None:
+    async with failpoints.committing(billing.pool, [Chore.RESUME]) as conn:
+        if (change := await store.get(conn, change_id)) is None:
             raise NotFound(Code.NOT_FOUND, f"There is no change {change_id!r}.")
         is_open = any(leg.ended_at is None for leg in await store.legs(conn, [change_id]))
         if is_open:
             await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id}])
+            await audit_acts.resumed(conn, change)
     if is_open:
         log.info(LogEvent.CHANGE_RESUMED, change_id=change_id)
     return is_open
-
-
-async def _wait_for_end(billing: Billing, change_id: str, seconds: float = 10) -> dict[str, Any]:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < deadline:
-        legs = await store.legs(billing.pool, [change_id])
-        if all(leg.ending is None or leg.ended_at is not None for leg in legs):
-            break
-        await asyncio.sleep(change_views.POLL_SECONDS_MOST)
-    return await change_views.get(billing, change_id)
 
 
 async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
@@ -292,7 +243,7 @@ async def wake(conn: Connection, *, customer_ids: Collection[str]) -> None:
 
 async def enqueue_due(billing: Billing, limit: int = 500) -> int:
     """Enqueue every change that is due: lost jobs, dead workers, deadlines. Returns how many."""
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.NUDGE]) as conn:
         change_ids = await nudges.nudge_due(conn, limit)
         await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change_id} for change_id in change_ids])
     return len(change_ids)

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 import structlog
 
-from sync import clock, failpoints
+from sync import clock
 from sync.errors import Code
 from sync.evidence import Evidence, Seen
-from sync.failpoints import Failpoint
 from sync.gateway import Answer, Failure, StoredCall, Verdict
 from sync.renewal.handover import hand_over
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
+from sync.steps import Step
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import changes as change_store
-from sync.store.db import Connection, transaction
+from sync.store.db import Connection
 from sync.store.quotes import QuoteRow
 from sync.stripe_objects import Subscription
 from sync.telemetry import LogEvent
@@ -45,7 +45,7 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
     subscription, invoice = found.subscription, found.invoice
     if subscription is None:
         raise AssertionError("an applied change has a subscription")
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await account_store.lock(conn, work.account.id)
         await _answered(conn, call, answer)
         terms = Terms.from_json(work.leg.terms)
@@ -54,7 +54,7 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
         await work.move(
             conn,
             LegState.APPLIED,
-            "apply",
+            Step.APPLY,
             {"subscription": subscription.id, "invoice": invoice.id if invoice else None},
             stripe_invoice_id=invoice.id if invoice else None,
             charged_minor=invoice.amount_paid if invoice else 0,
@@ -65,8 +65,6 @@ async def _applied(work: Work, found: Evidence, call: StoredCall, answer: Answer
             ending=None,
         )
         await _promise_the_rest(work, conn, subscription)
-        failpoints.reach(Failpoint.APPLY_BEFORE_COMMIT)
-    failpoints.reach(Failpoint.APPLY_AFTER_COMMIT)
     log.info(LogEvent.CHANGE_APPLIED, change_id=work.change_id, account_id=work.account.id)
     return GO_ON
 
@@ -95,12 +93,12 @@ async def _await_payment(work: Work, found: Evidence, call: StoredCall, answer: 
         raise AssertionError("a change that waits for payment has an invoice")
     if work.leg.state == LegState.AWAITING_PAYMENT:
         return PAYMENT_POLL_SECONDS
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await _answered(conn, call, answer)
         await work.move(
             conn,
             LegState.AWAITING_PAYMENT,
-            "await_payment",
+            Step.AWAIT_PAYMENT,
             {"invoice": invoice.id},
             reason=Code.PAYMENT_ACTION_REQUIRED,
             detail="The bank wants the payer to confirm on the invoice's page. Nothing was charged so far.",
@@ -119,12 +117,12 @@ async def _declined(work: Work, found: Evidence, call: StoredCall, answer: Answe
     invoice = found.invoice
     if invoice is None:
         raise AssertionError("a declined change has an invoice")
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await _answered(conn, call, answer)
         await work.move(
             conn,
             LegState(work.leg.state) if work.leg.state != LegState.CONFIRMED else LegState.APPLYING,
-            "decline",
+            Step.DECLINE,
             {"invoice": invoice.id, "decline_code": found.decline_code},
             reason=Code.PAYMENT_DECLINED,
             detail=f"{found.decline_message or 'The payment was declined.'} Nothing was changed or charged.",
@@ -133,8 +131,6 @@ async def _declined(work: Work, found: Evidence, call: StoredCall, answer: Answe
             unknown_since=None,
             clean_read_at=None,
         )
-        failpoints.reach(Failpoint.DECLINE_BEFORE_COMMIT)
-    failpoints.reach(Failpoint.DECLINE_AFTER_COMMIT)
     log.info(LogEvent.CHANGE_DECLINED, change_id=work.change_id, code=found.decline_code)
     return GO_ON
 
@@ -149,14 +145,14 @@ async def refuse(work: Work, call: StoredCall, failure: Failure) -> float:
     """Stripe said a definite no: the change ends, and its key is never used again."""
     declined = failure.verdict is Verdict.DECLINED
     code = Code.PAYMENT_DECLINED if declined else Code.STRIPE_REFUSED
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await call_store.mark_answered(
             conn, call.key, failure.http_status or 0, failure.request_id, failure.code
         )
         await work.move(
             conn,
             LegState.FAILED,
-            "refuse",
+            Step.REFUSE,
             {"code": failure.decline_code or failure.code, "request_id": failure.request_id},
             reason=code,
             detail=f"{failure.message} Nothing was changed or charged.",
@@ -168,18 +164,18 @@ async def refuse(work: Work, call: StoredCall, failure: Failure) -> float:
 
 async def let_go(work: Work, ending: LegState) -> float:
     """Begin to end a change that Stripe still holds back; the void of its invoice is the next step."""
-    async with transaction(work.billing.pool) as conn:
-        await work.move(conn, LegState(work.leg.state), "let_go", {"ending": ending}, ending=ending)
+    async with work.commit() as conn:
+        await work.move(conn, LegState(work.leg.state), Step.LET_GO, {"ending": ending}, ending=ending)
     return GO_ON
 
 
 async def end(work: Work, state: LegState, code: Code, why: str) -> float:
     """End a leg that had no effect."""
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await work.move(
             conn,
             state,
-            "end",
+            Step.END,
             {"why": why},
             reason=code,
             detail=f"{why} Nothing was charged; ask for a new quote.",

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sync import clock, switch
+from sync import audit_acts, clock, failpoints, switch
 from sync.billing import Billing
 from sync.errors import Code, Conflict, NotFound, OutcomeUnknown, Refused
 from sync.gateway import Failure, StoredCall, StripeCallFailed, Verdict
 from sync.requests import ACCOUNT_METADATA, Body
 from sync.state_at_stripe import ENDED
+from sync.steps import Chore
 from sync.store import accounts as store
 from sync.store import calls as call_store
 from sync.store.calls import CallRow
-from sync.store.db import Connection, transaction
+from sync.store.db import Connection
 from sync.stripe_objects import Customer
 
 STEP = "customer"
@@ -71,8 +72,8 @@ async def check_linkable(billing: Billing, customer_id: str, currency: str) -> N
             raise Conflict(
                 Code.SUBSCRIPTION_EXISTS,
                 f"Customer {customer_id} already has the subscription {subscription.id} at Stripe, which is "
-                f"{subscription.status}. Existing subscriptions are imported by adoption, which this release "
-                "does not have yet. Nothing was created.",
+                f"{subscription.status}. `prorata adopt --subscription {subscription.id}` takes it over and "
+                "makes the account. Nothing was created.",
             )
 
 
@@ -137,7 +138,7 @@ async def _take(
     billing: Billing, account_id: str, last: CallRow | None, attempts: int, body: Body
 ) -> StoredCall | None:
     """Commit what is about to leave; None when somebody else moved on since `last` was read."""
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.TAKE_CUSTOMER]) as conn:
         account = await store.lock(conn, account_id)
         if account is None or account.stripe_customer_id is not None:
             return None
@@ -178,13 +179,14 @@ async def _keep(
     billing: Billing, account_id: str, key: str, customer_id: str, status: int, request_id: str | None
 ) -> None:
     """Store the answer and the customer together; one that was read back counts as 200."""
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.KEEP_CUSTOMER]) as conn:
         await store.lock(conn, account_id)
         await call_store.mark_answered(conn, key, status, request_id)
         if not await store.set_customer(conn, account_id, customer_id):
             raise Conflict(
                 Code.ACCOUNT_EXISTS, f"Account {account_id!r} was linked to another customer meanwhile."
             )
+        await audit_acts.customer_made(conn, account_id, customer_id)
 
 
 def _check_payment_method(account_id: str, last: CallRow, body: Body) -> None:

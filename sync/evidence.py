@@ -15,6 +15,7 @@ from sync.gateway import Gateway
 from sync.requests import CHANGE_METADATA
 from sync.stripe_objects import Invoice, PaymentIntent, Subscription, ref_id
 
+CREATED = "subscription_create"
 FIRST_PAYMENT_HOURS = 23  # Stripe drops an unpaid first purchase, like a pending update, after that
 
 
@@ -87,11 +88,22 @@ async def of_update(gateway: Gateway, trail: Trail, subscription: Subscription) 
 
 async def of_creation(gateway: Gateway, subscription: Subscription) -> Evidence:
     """What a first purchase did; the subscription carries its mark."""
-    if subscription.status in ("incomplete", "incomplete_expired", "canceled"):
-        until = datetime.fromtimestamp(subscription.created, UTC) + timedelta(hours=FIRST_PAYMENT_HOURS)
-        return await _of_latest_invoice(gateway, subscription, until)
-    invoice = subscription.latest_invoice
-    return Evidence(Seen.APPLIED, subscription, invoice if isinstance(invoice, Invoice) else None)
+    invoice = await _first_invoice(gateway, subscription)
+    if subscription.status not in ("incomplete", "incomplete_expired", "canceled"):
+        return Evidence(Seen.APPLIED, subscription, invoice)
+    if invoice is None:
+        return Evidence(Seen.NOTHING, subscription)
+    until = datetime.fromtimestamp(subscription.created, UTC) + timedelta(hours=FIRST_PAYMENT_HOURS)
+    return of_invoice(subscription, await gateway.invoice(invoice.id), until)
+
+
+async def _first_invoice(gateway: Gateway, subscription: Subscription) -> Invoice | None:
+    """The invoice of the creation: whoever reads back late may find another one to be the latest."""
+    latest = subscription.latest_invoice
+    if isinstance(latest, Invoice) and latest.billing_reason == CREATED:
+        return latest
+    since = await gateway.invoices_since(subscription.id, subscription.created)
+    return next((invoice for invoice in since if invoice.billing_reason == CREATED), None)
 
 
 async def _of_latest_invoice(

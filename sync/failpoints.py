@@ -1,56 +1,78 @@
-"""Named places where a test or the demonstration may kill the process, one on each side of a commit.
+"""Named places where a test or the demonstration may kill the process, one on each side of a commit or call.
 
-Nothing is armed unless the process was started so; then reaching the name ends it with SIGKILL, exactly
-as a lost machine would: no cleanup runs.
+The names are made from the tables of `sync.steps`. Nothing is armed unless the process was started so; then
+reaching the name ends it with SIGKILL, exactly as a lost machine would: no cleanup runs. `name:stop` holds
+the process up instead, until it gets SIGCONT. A read at Stripe leaves nothing behind, so dying beside one is
+dying after the commit before it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 
-
-class Failpoint(StrEnum):
-    """Where a process can die; the name says between which two things."""
-
-    CONFIRM_BEFORE_COMMIT = "confirm.before_commit"
-    CONFIRM_AFTER_COMMIT = "confirm.after_commit"
-    SEND_BEFORE_COMMIT = "send.before_commit"
-    SEND_BEFORE_CALL = "send.before_call"
-    SEND_AFTER_CALL = "send.after_call"
-    APPLY_BEFORE_COMMIT = "apply.before_commit"
-    APPLY_AFTER_COMMIT = "apply.after_commit"
-    DECLINE_BEFORE_COMMIT = "decline.before_commit"
-    DECLINE_AFTER_COMMIT = "decline.after_commit"
-    VOID_BEFORE_COMMIT = "void.before_commit"
-    VOID_BEFORE_CALL = "void.before_call"
-    VOID_AFTER_CALL = "void.after_call"
-    SETTLE_BEFORE_COMMIT = "settle.before_commit"
-    RENEWAL_CREATE_BEFORE_COMMIT = "renewal_create.before_commit"
-    RENEWAL_CREATE_BEFORE_CALL = "renewal_create.before_call"
-    RENEWAL_CREATE_AFTER_CALL = "renewal_create.after_call"
-    RENEWAL_PHASES_BEFORE_COMMIT = "renewal_phases.before_commit"
-    RENEWAL_PHASES_BEFORE_CALL = "renewal_phases.before_call"
-    RENEWAL_PHASES_AFTER_CALL = "renewal_phases.after_call"
-    RENEWAL_RELEASE_BEFORE_COMMIT = "renewal_release.before_commit"
-    RENEWAL_RELEASE_BEFORE_CALL = "renewal_release.before_call"
-    RENEWAL_RELEASE_AFTER_CALL = "renewal_release.after_call"
-    RENEWAL_SCHEDULED = "renewal.scheduled"
-    RENEWAL_APPLY_BEFORE_COMMIT = "renewal_apply.before_commit"
-    NOTICE_AFTER_SEND = "notice.after_send"
+from sync.steps import STEPS, Call, Chore, commit_name
+from sync.store.db import Connection, Pool, transaction
 
 
-_armed: set[Failpoint] = set()
+class Side(StrEnum):
+    """On which side of what."""
+
+    BEFORE_COMMIT = "before_commit"
+    AFTER_COMMIT = "after_commit"
+    BEFORE_CALL = "before_call"
+    AFTER_CALL = "after_call"
+
+
+def _names() -> Iterator[str]:
+    commits = [commit_name(leg, step) for leg, steps in STEPS.items() for step in sorted(steps)]
+    for commit in (*commits, *Chore):
+        yield from (f"{commit}.{side}" for side in (Side.BEFORE_COMMIT, Side.AFTER_COMMIT))
+    for call in Call:
+        yield from (f"{call}.{side}" for side in (Side.BEFORE_CALL, Side.AFTER_CALL))
+
+
+NAMES = tuple(_names())
+
+_SIGNALS = {"": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+_armed: dict[str, signal.Signals] = {}
 
 
 def arm(names: Iterable[str]) -> None:
     """Arm these names for the rest of the process. Raises ValueError for a name that does not exist."""
-    _armed.update(Failpoint(name) for name in names)
+    for given in names:
+        name, _, how = given.partition(":")
+        if name not in NAMES or how not in _SIGNALS:
+            raise ValueError(f"{given!r} is no failpoint")
+        _armed[name] = _SIGNALS[how]
 
 
-def reach(point: Failpoint) -> None:
-    """Die here if this point is armed."""
-    if point in _armed:
-        os.kill(os.getpid(), signal.SIGKILL)
+def reach(what: str, side: Side) -> None:
+    """Die here, or stop once, if this place is armed."""
+    if _armed and (number := _armed.pop(f"{what}.{side}", None)) is not None:
+        os.kill(os.getpid(), number)
+
+
+@contextmanager
+def around_call(call: str) -> Iterator[None]:
+    """A call to somebody else, with a place to die on each side, however it is answered."""
+    reach(call, Side.BEFORE_CALL)
+    try:
+        yield
+    finally:
+        reach(call, Side.AFTER_CALL)
+
+
+@asynccontextmanager
+async def committing(pool: Pool, commits: Collection[str]) -> AsyncIterator[Connection]:
+    """One transaction with a place to die on each side of its commit; `commits` may grow until its end."""
+    async with transaction(pool) as conn:
+        yield conn
+        for name in commits:
+            reach(name, Side.BEFORE_COMMIT)
+    for name in commits:
+        reach(name, Side.AFTER_COMMIT)

@@ -10,8 +10,8 @@ from sync import clock
 from sync.errors import Code
 from sync.renewal.risk import at_risk, is_close
 from sync.states import Leg, LegState
+from sync.steps import Step
 from sync.store import switches as store
-from sync.store.db import transaction
 from sync.store.switches import HoldRow
 from sync.telemetry import LogEvent
 from sync.work import Work
@@ -55,9 +55,9 @@ async def wait(work: Work, held: Held) -> float:
     # The reason of an end that is under way is not overwritten.
     if work.leg.reason != held.code and not work.only_lets_go:
         detail = f"{_SAID[held.code]} Nothing was charged so far; it goes on by itself."
-        async with transaction(work.billing.pool) as conn:
+        async with work.commit() as conn:
             note = {"why": held.code}
-            await work.move(conn, state, "wait", note, reason=held.code, detail=detail)
+            await work.move(conn, state, Step.WAIT, note, reason=held.code, detail=detail)
         log.warning(
             LogEvent.CHANGE_HELD, change_id=work.change_id, account_id=work.account.id, code=held.code
         )

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import structlog
 
-from sync import clock
+from sync import audit_acts, clock
 from sync.contract import iso
 from sync.errors import Code, Conflict, NotFound
 from sync.store import notices as store
-from sync.store.db import Pool
+from sync.store.db import Pool, transaction
 from sync.store.notices import NoticeRow
 from sync.telemetry import NOTICE_TOTAL, LogEvent
 
@@ -97,11 +97,16 @@ async def retry(pool: Pool, key: str, *, dry_run: bool = False) -> dict[str, Any
     row = await store.get(pool, key)
     if row is None:
         raise NotFound(Code.NOT_FOUND, f"There is no notice {key!r}, so nothing was done.")
-    if row.sent_at is not None or not (dry_run or await store.try_again(pool, key)):
-        raise Conflict("notice_sent", f"The notice {key} was sent already. Nothing was done.")
+    was_sent = Conflict("notice_sent", f"The notice {key} was sent already. Nothing was done.")
+    if row.sent_at is not None:
+        raise was_sent
     if dry_run:
         return notice_json(row) | {"would_be": "waiting"}
-    again = await store.get(pool, key)
+    async with transaction(pool) as conn:
+        if not await store.try_again(conn, key):
+            raise was_sent
+        await audit_acts.notice_retried(conn, row.account_id, reference(key), row.kind)
+        again = await store.get(conn, key)
     return notice_json(again or row)
 
 

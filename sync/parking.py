@@ -13,11 +13,13 @@ from typing import Any
 
 import structlog
 
-from sync import account_views
+from sync import account_views, audit_acts, failpoints
+from sync.audit import PRORATA
 from sync.billing import Billing
+from sync.steps import Chore
 from sync.store import accounts as account_store
 from sync.store import switches as store
-from sync.store.db import transaction
+from sync.store.db import Connection
 from sync.switch import check_words, require_known
 from sync.telemetry import LogEvent
 
@@ -30,11 +32,17 @@ async def park(billing: Billing, account_id: str, *, actor: str, reason: str) ->
     Raises NotFound (account_unknown), BadInput.
     """
     check_words(actor, reason)
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.PARK]) as conn:
         await require_known(conn, account_id)
-        await account_store.park(conn, account_id, reason, actor=actor)
+        await hold_back(conn, account_id, reason, actor=actor)
     log.warning(LogEvent.ACCOUNT_PARKED, account_id=account_id, actor=actor, reason=reason)
     return await account_views.view(billing, account_id)
+
+
+async def hold_back(conn: Connection, account_id: str, reason: str, *, actor: str = PRORATA) -> None:
+    """Park an account in the caller's transaction."""
+    await account_store.park(conn, account_id, reason)
+    await audit_acts.parked(conn, account_id, reason, actor)
 
 
 async def unpark(billing: Billing, account_id: str, *, actor: str, reason: str) -> dict[str, Any]:
@@ -43,11 +51,12 @@ async def unpark(billing: Billing, account_id: str, *, actor: str, reason: str) 
     Raises NotFound (account_unknown), BadInput.
     """
     check_words(actor, reason)
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.UNPARK]) as conn:
         await require_known(conn, account_id)
-        moved = await store.unpark(conn, account_id, actor, reason)
+        moved = await store.unpark(conn, account_id)
         if moved:
             await store.wake(conn, account_id)
+            await audit_acts.unparked(conn, account_id, reason, actor)
     if moved:
         log.warning(LogEvent.ACCOUNT_UNPARKED, account_id=account_id, actor=actor, reason=reason)
     return await account_views.view(billing, account_id)

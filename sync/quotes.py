@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -75,6 +75,13 @@ async def require_account(billing: Billing, account_id: str) -> AccountRow:
 def costs_now(quote: QuoteRow) -> bool:
     """Whether somebody pays for it now: by card, with credit, or later, as a sum too small to be charged."""
     return (quote.total_minor or 0) > 0
+
+
+def renews_on(quote: QuoteRow) -> datetime:
+    """The renewal that the quote spoke of."""
+    if quote.next_invoice is None:
+        raise AssertionError("a quote without refusals says when the next invoice comes")
+    return datetime.fromtimestamp(quote.next_invoice["on_unix"], UTC)
 
 
 def require_admin(account: AccountRow, actor_id: str) -> None:

@@ -8,14 +8,13 @@ import structlog
 
 from sync import clock, failpoints, pricing
 from sync.billing import Billing
-from sync.failpoints import Failpoint
+from sync.parking import hold_back
 from sync.pricing import Priced
 from sync.rules.ordering import Verdict
 from sync.states import LegState
-from sync.store import accounts as account_store
+from sync.steps import Chore, Step
 from sync.store import catalog_prices
 from sync.store import mirror as mirror_store
-from sync.store.db import transaction
 from sync.stripe_objects import Invoice
 from sync.telemetry import QUOTE_MISMATCH, LogEvent
 from sync.work import GO_ON, Work
@@ -34,17 +33,16 @@ async def settle(work: Work) -> float:
     if work.leg.event_seen_at is None and (wait := _seconds_until(applied_at + PATIENCE)) > 0:
         return wait
     difference, why = await _compare(work)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         if why is not None:
-            await account_store.park(conn, work.account.id, f"change {work.change_id}: {why}")
+            await hold_back(conn, work.account.id, f"change {work.change_id}: {why}")
         await work.move(
             conn,
             LegState.SETTLED,
-            "settle",
+            Step.SETTLE,
             {"difference_minor": difference, "woken_by": "event" if work.leg.event_seen_at else "timer"},
             difference_minor=difference,
         )
-        failpoints.reach(Failpoint.SETTLE_BEFORE_COMMIT)
     if why is not None:
         QUOTE_MISMATCH.inc()
         log.error(LogEvent.QUOTE_MISMATCHED, change_id=work.change_id, difference_minor=difference, why=why)
@@ -79,7 +77,7 @@ async def _own_invoice(billing: Billing, invoice_id: str, reads: int = READS_MOS
     held = await mirror_store.head(billing.pool, invoice_id)
     read = await billing.gateway.read_object("invoice", invoice_id, urgent=True)
     revision = held.revision if held else 0
-    async with transaction(billing.pool) as conn:
+    async with failpoints.committing(billing.pool, [Chore.READ_INVOICE]) as conn:
         decision = await billing.mirror.apply_read(conn, read, revision=revision)
     if decision.verdict is Verdict.DOUBT and reads > 1:
         return await _own_invoice(billing, invoice_id, reads - 1)

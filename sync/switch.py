@@ -15,11 +15,14 @@ from typing import Any
 
 import structlog
 
+from sync import audit_acts, failpoints
+from sync.audit import Act
 from sync.contract import iso
 from sync.errors import BadInput, Code, NotFound, Refused
+from sync.steps import Chore
 from sync.store import accounts as account_store
 from sync.store import switches as store
-from sync.store.db import Executor, Pool, transaction
+from sync.store.db import Executor, Pool
 from sync.store.switches import StopRow
 from sync.telemetry import LogEvent
 
@@ -35,9 +38,11 @@ async def stop(pool: Pool, *, actor: str, reason: str, account_id: str | None = 
     Raises NotFound (account_unknown), BadInput.
     """
     check_words(actor, reason)
-    async with transaction(pool) as conn:
+    async with failpoints.committing(pool, [Chore.STOP]) as conn:
         await require_known(conn, account_id)
         moved = await store.stop(conn, account_id, actor, reason)
+        if moved:
+            await audit_acts.switched(conn, account_id, Act.WRITES_STOPPED, reason, actor)
     if moved:
         log.warning(LogEvent.WRITES_STOPPED, account_id=account_id, actor=actor, reason=reason)
     return {"moved": moved, **await status(pool)}
@@ -49,10 +54,12 @@ async def go(pool: Pool, *, actor: str, reason: str, account_id: str | None = No
     An account's own switch outlives the one for all, and the other way round. Raises as `stop` does.
     """
     check_words(actor, reason)
-    async with transaction(pool) as conn:
+    async with failpoints.committing(pool, [Chore.GO]) as conn:
         await require_known(conn, account_id)
-        moved = await store.go(conn, account_id, actor, reason)
+        moved = await store.go(conn, account_id)
         woken = await store.wake(conn, account_id) if moved else 0
+        if moved:
+            await audit_acts.switched(conn, account_id, Act.WRITES_ALLOWED, reason, actor)
     if moved:
         log.warning(LogEvent.WRITES_ALLOWED, account_id=account_id, actor=actor, reason=reason, woken=woken)
     return {"moved": moved, **await status(pool)}

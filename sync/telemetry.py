@@ -43,6 +43,9 @@ HTTP_REQUEST_SECONDS: Final = _histogram(
     "route",
     "status",
 )
+HTTP_UNREADABLE: Final = _counter(
+    "http_unreadable_total", "What came to the HTTP port and could not be read as a request."
+)
 INBOX_OLDEST_SECONDS: Final = _gauge("inbox_oldest_seconds", "Age of the oldest event not applied yet.")
 INBOX_DEPTH: Final = _gauge("inbox_depth", "Events in the inbox by state.", "state")
 EVENT_APPLY_SECONDS: Final = _histogram(
@@ -52,6 +55,10 @@ JOB_SECONDS: Final = _histogram(
     "job_seconds", "Run time of jobs by kind and outcome.", "kind", "outcome", buckets=SLOW_BUCKETS
 )
 DEAD_LETTER: Final = _counter("dead_letter_total", "Events that were buried after too many attempts.")
+LOG_LINES_LOST: Final = _counter("log_lines_lost_total", "Lines of the log that could not be written.")
+EVENT_QUARANTINED: Final = _counter(
+    "event_quarantined_total", "Signed events of the other mode or of another account: must stay 0."
+)
 STRIPE_REQUEST_SECONDS: Final = _histogram(
     "stripe_request_seconds", "Calls to Stripe by operation and status.", "op", "status", buckets=SLOW_BUCKETS
 )
@@ -83,6 +90,10 @@ ESTIMATE_DIFFERENCE_MINOR: Final = _histogram(
     "estimate_difference_minor",
     "Distance between a quote and its estimate, in minor units.",
     buckets=DIFFERENCE_BUCKETS,
+)
+PRUNED_TOTAL: Final = _counter("pruned_total", "Rows that were deleted because they were too old to be kept.")
+RETENTION_LAST_SUCCESS: Final = _gauge(
+    "retention_last_success_timestamp", "Unix time of the last finished round of deleting what is too old."
 )
 DRIFT_OPEN: Final = _gauge("drift_open", "Open findings by kind.", "kind")
 SWEEP_LAST_SUCCESS: Final = _gauge("sweep_last_success_timestamp", "Unix time of the last finished sweep.")
@@ -133,6 +144,10 @@ class LogEvent(StrEnum):
     INBOX_REFUSED = "inbox.refused", "A delivery was not signed by Stripe, or could not be stored now."
     INBOX_IGNORED = "inbox.ignored", "A signed event is of no use to us and was finished as it is."
     INBOX_RETRIED = "inbox.retried", "A batch failed and is tried again in smaller parts."
+    INBOX_HALTED = (
+        "inbox.halted",
+        "No event can be applied until a person puts the database right; none is lost.",
+    )
     INBOX_BURIED = "inbox.buried", "An event failed too often and waits for a person."
     INBOX_REPLAYED = "inbox.replayed", "A person asked for an event to be applied again."
     BATCH_APPLIED = "batch.applied", "A batch of events was written into the mirror."
@@ -187,16 +202,30 @@ class LogEvent(StrEnum):
     # Stripe.
     STRIPE_CALLED = "stripe.called", "A call to Stripe was answered."
     STRIPE_RETRIED = "stripe.retried", "A call to Stripe failed in a way that is worth another try."
-    STRIPE_REFUSED = "stripe.refused", "Stripe said no to a call."
+    STRIPE_DENIED = "stripe.denied", "Stripe does not accept our API key, or it lacks a permission."
+    STRIPE_KEY_REUSED = (
+        "stripe_key.reused",
+        "An Idempotency-Key of ours was used with another body before: a defect, and nothing was sent again.",
+    )
     STRIPE_UNKNOWN = "stripe.unknown", "A call to Stripe was sent and its effect is not known."
 
     # Jobs and the truth.
     JOB_FINISHED = "job.finished", "A job did what it was for."
     JOB_FAILED = "job.failed", "A job failed; it is tried again where that is worth it."
     CATCH_UP_FINISHED = "catch_up.finished", "Events that were not delivered were fetched from Stripe's list."
+    SUBSCRIPTION_ADOPTED = "subscription.adopted", "An existing subscription was taken over as terms."
+    ADOPTION_FINISHED = "adoption.finished", "Existing subscriptions were looked at to be taken over."
+    BACKFILL_FINISHED = "backfill.finished", "The mirror was filled from Stripe's lists."
+    CATCH_UP_LATE = "catch_up.late", "Stripe's list of events was not read to its end for too long."
+    SWEEP_LATE = "sweep.late", "Nobody has compared everything at Stripe with what we meant for too long."
     SWEEP_FINISHED = "sweep.finished", "Every subscription was compared with what we meant."
-    DRIFT_FOUND = "drift.found", "Intent, mirror and Stripe disagree."
+    SWEEP_INCOMPLETE = "sweep.incomplete", "A sweep came to its end and could not judge everything."
+    DRIFT_FOUND = "drift.found", "Intent, mirror and Stripe disagree, or do so in another way than before."
     DRIFT_REPAIRED = "drift.repaired", "A disagreement was repaired without moving money."
+    DRIFT_REPAIR_FAILED = "drift.repair_failed", "A repair had no effect; the disagreement stays open."
+    DRIFT_ACCEPTED = "drift.accepted", "A person said that a disagreement may stay as it is."
     DRIFT_CLOSED = "drift.closed", "A disagreement went away or was accepted."
     NOTICE_SENT = "notice.sent", "A message that was owed was handed over."
     NOTICE_FAILED = "notice.failed", "A message that was owed could not be handed over."
+    DATA_PRUNED = "data.pruned", "Rows were deleted because they were too old to be kept."
+    DATA_KEPT = "data.kept", "Something is too old to be kept, and stays for a reason."

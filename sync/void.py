@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from sync import failpoints
 from sync.changes import call_key
 from sync.errors import Code
-from sync.failpoints import Failpoint
 from sync.gateway import StoredCall, StripeCallFailed, Verdict
 from sync.states import LegState
+from sync.steps import Step
 from sync.store import calls as call_store
-from sync.store.db import transaction
 from sync.work import GO_ON, Work, backoff_seconds
 
 # What Stripe stored under the key: the same key would replay it for a day.
@@ -19,15 +17,14 @@ _ANSWERED = (Verdict.REFUSED, Verdict.MISSING, Verdict.DECLINED)
 async def void(work: Work) -> float:
     """Void the open invoice, the only thing that makes sure that the change can never be applied."""
     attempt, call = await _next_call(work)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await call_store.insert(conn, call, work.change_id)
         await call_store.mark_sent(conn, call.key)
         if attempt == 1:
-            await work.move(conn, LegState(work.leg.state), "void", {"invoice": work.leg.stripe_invoice_id})
-        failpoints.reach(Failpoint.VOID_BEFORE_COMMIT)
-    failpoints.reach(Failpoint.VOID_BEFORE_CALL)
+            await work.move(
+                conn, LegState(work.leg.state), Step.VOID, {"invoice": work.leg.stripe_invoice_id}
+            )
     status, request_id = await _send(work, call)
-    failpoints.reach(Failpoint.VOID_AFTER_CALL)
     return await _conclude(work, call, attempt, status, request_id)
 
 
@@ -57,18 +54,18 @@ async def _conclude(
     """Believe the invoice, not the answer: void ends the change, paid applies it, open is tried again."""
     invoice = await work.billing.gateway.invoice(work.leg.stripe_invoice_id or "")
     ending = LegState(work.leg.ending or LegState.FAILED)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         if status is not None:
             await call_store.mark_answered(conn, call.key, status, request_id)
         if invoice.status == "void":
-            await work.move(conn, ending, "end", {"invoice": invoice.id}, **_why(ending))
+            await work.move(conn, ending, Step.END, {"invoice": invoice.id}, **_why(ending))
             return GO_ON
         if invoice.status == "paid":
             # Paid while we were taking it back: the change happened, and the account gets what it paid for.
             await work.move(
                 conn,
                 LegState(work.leg.state),
-                "paid_after_all",
+                Step.PAID_AFTER_ALL,
                 {"invoice": invoice.id},
                 ending=None,
                 reason=None,

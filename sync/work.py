@@ -9,22 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import structlog
 
+from sync import audit_acts, failpoints
 from sync.billing import Billing
 from sync.errors import Code, Conflict
 from sync.states import ENDED, Leg, LegState, may_move
+from sync.steps import STEPS, Step, commit_name
 from sync.store import changes as store
 from sync.store import quotes as quote_store
 from sync.store import switches
 from sync.store.accounts import AccountRow
 from sync.store.accounts import get as get_account
 from sync.store.changes import LegRow
-from sync.store.db import Connection, classify
+from sync.store.db import TROUBLE, Connection, classify
 from sync.store.quotes import QuoteRow
 from sync.telemetry import CHANGE_TOTAL, LogEvent
 
@@ -56,6 +57,7 @@ class Work:
     account: AccountRow
     quote: QuoteRow
     leg: LegRow
+    _commits: list[str] = field(default_factory=list)
 
     async def is_held(self) -> bool:
         """Asked right before a void leaves: the lease is still ours, and now for its whole length.
@@ -88,16 +90,27 @@ class Work:
             raise Conflict(Code.ACCOUNT_UNKNOWN, "The account has no customer at Stripe.")
         return self.account.stripe_customer_id
 
+    @asynccontextmanager
+    async def commit(self, *steps: Step) -> AsyncIterator[Connection]:
+        """One transaction of this leg. On each side of its commit is a failpoint, named by the steps that it
+        takes: `steps`, and those of every move inside of it."""
+        self._commits = [commit_name(Leg(self.leg.leg), step) for step in steps]
+        async with failpoints.committing(self.billing.pool, self._commits) as conn:
+            yield conn
+
     async def move(
-        self, conn: Connection, state: LegState, step: str, note: dict[str, Any], **columns: Any
+        self, conn: Connection, state: LegState, step: Step, note: dict[str, Any], **columns: Any
     ) -> None:
-        """Move the leg and write its story, inside the caller's transaction. Raises LeaseLost."""
-        if not may_move(LegState(self.leg.state), state):
-            raise AssertionError(f"no move from {self.leg.state} to {state}")
+        """Move the leg and write its story, inside `commit`. Raises LeaseLost."""
+        leg = Leg(self.leg.leg)
+        if not may_move(LegState(self.leg.state), state) or step not in STEPS[leg]:
+            raise AssertionError(f"no step {step} of a leg {leg} from {self.leg.state} to {state}")
+        self._commits.append(commit_name(leg, step))
         moved = await store.move(conn, self.leg, state, ended=state in ENDED, **columns)
         if moved is None:
             raise LeaseLost(self.change_id)
         await store.add_step(conn, self.change_id, self.leg.leg, step, state, note)
+        await audit_acts.moved(conn, self.quote, self.leg, moved)
         self.leg = moved
         if state in ENDED:
             CHANGE_TOTAL.labels(kind=self.leg.leg, outcome=state).inc()
@@ -132,5 +145,5 @@ async def _renew(work: Work) -> None:
         try:
             if not await store.renew(work.billing.pool, work.leg):
                 return
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=str(classify(error)))

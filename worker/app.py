@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,16 +21,20 @@ from handlers.dispatch import EVENT_TYPES, Dispatcher
 from handlers.health import Readiness
 from handlers.intake import Intake, store_listed
 from handlers.routes import build_app
-from sync import clock, failpoints
+from handlers.slow_clients import Runner
+from sync import failpoints
 from sync.billing import Billing
 from sync.catch_up import CatchUp
 from sync.gateway import STRIPE_API_VERSION
+from sync.reconcile import sweep
 from sync.refresh import Refresh
+from sync.store.jobs import Job
 from sync.telemetry import LogEvent
 from worker import gauges
 from worker.applier import Applier, Refresher
 from worker.billing import billing_for
 from worker.config_rules import ConfigError
+from worker.housekeeping import keep_house, make_room
 from worker.jobs import Jobs
 from worker.migrate import pending
 from worker.preflight import check_start
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 GRACE_SECONDS: Final = 20.0
+# A sweep goes on for so long in each minute: a process that is told to stop waits for it.
+SWEEP_SECONDS: Final = 15.0
 
 
 @dataclass(slots=True)
@@ -102,8 +108,13 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
     """Inbox, refresh list and jobs, each in its own task; on leaving, each finishes what it holds."""
     stop = asyncio.Event()
     applier, refresh = applier_for(settings, billing, stored)
-    jobs = Jobs(settings.dsn, billing, catch_up=catch_up_for(settings, billing, stored).run_once)
-    await inbox.ensure_partitions(billing.pool, clock.wall(), 3)
+    scheduled: dict[Job, Callable[[], Awaitable[object]]] = {
+        Job.CATCH_UP: partial(_catch_up, billing, catch_up_for(settings, billing, stored)),
+        Job.SWEEP: partial(sweep.Sweep(billing).run_due, SWEEP_SECONDS),
+        Job.KEEP_HOUSE: partial(keep_house, settings, billing.pool),
+    }
+    jobs = Jobs(settings.dsn, billing, scheduled=scheduled)
+    await make_room(billing.pool)
     async with (
         _in_background(applier.run(stop), stop),
         _in_background(Refresher(refresh).run(stop), stop),
@@ -112,6 +123,12 @@ async def _working(settings: Settings, billing: Billing, stored: asyncio.Event) 
         _in_background(gauges.measure_state(billing.pool, stop), stop),
     ):
         yield
+
+
+async def _catch_up(billing: Billing, reader: CatchUp) -> None:
+    """List what was not delivered; what Stripe has forgotten by now only a sweep finds."""
+    if (await reader.run_once()).gap:
+        await sweep.want(billing)
 
 
 async def _send_mail(settings: Settings, billing: Billing, stop: asyncio.Event) -> None:
@@ -135,7 +152,7 @@ async def _serving(settings: Settings, billing: Billing, stored: asyncio.Event) 
         ready=partial(readiness, settings, billing),
         bootstrap_key=key.get_secret_value() if key else None,
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+    runner = Runner(app, shutdown_timeout=GRACE_SECONDS)
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -41,6 +41,8 @@ NEEDS: Final[Mapping[str, frozenset[Need]]] = {
     **dict.fromkeys(("accounts link", "quote", "confirm"), frozenset({Need.DATABASE, Need.STRIPE})),
     **dict.fromkeys(("catalog diff", "catalog push", "adopt"), frozenset({Need.DATABASE, Need.STRIPE})),
     **dict.fromkeys(("backfill", "catch-up", "reconcile"), frozenset({Need.DATABASE, Need.STRIPE})),
+    **dict.fromkeys(("drift show", "drift repair"), frozenset({Need.DATABASE, Need.STRIPE})),
+    "changes resolve": frozenset({Need.DATABASE, Need.STRIPE}),
 }
 NEEDS_DATABASE: Final = frozenset({Need.DATABASE})
 # Shorter ones can be guessed, given the time.
@@ -116,6 +118,9 @@ class Settings(BaseSettings):
     support_email: str | None = Field(None, validation_alias="PRORATA_SUPPORT_EMAIL")
     stripe_rate: float = Field(20.0, gt=0, le=1000, validation_alias="PRORATA_STRIPE_RATE")
     quote_ttl_seconds: int = Field(600, ge=10, le=86_400, validation_alias="PRORATA_QUOTE_TTL_SECONDS")
+    keep_events_days: int = Field(45, ge=36, le=3650, validation_alias="PRORATA_KEEP_EVENTS_DAYS")
+    keep_answers_days: int = Field(30, ge=2, le=3650, validation_alias="PRORATA_KEEP_ANSWERS_DAYS")
+    keep_quotes_days: int = Field(90, ge=7, le=3650, validation_alias="PRORATA_KEEP_QUOTES_DAYS")
     log_format: Literal["json", "console"] | None = Field(None, validation_alias="PRORATA_LOG_FORMAT")
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda value: str(value).upper())

@@ -56,6 +56,8 @@ def _stripe(environ: Mapping[str, str]) -> Iterator[str]:
     base = (environ.get("STRIPE_API_BASE") or STRIPE_API_BASE).rstrip("/")
     if key and not STRIPE_KEY.fullmatch(key):
         yield "STRIPE_API_KEY: must be a secret or restricted key of Stripe (sk_... or rk_...)"
+    if environ.get("STRIPE_LOG"):
+        yield "STRIPE_LOG: makes Stripe's SDK print whole bodies past our logs, customers' data too; unset it"
     if base == STRIPE_API_BASE:
         if environ.get("PRORATA_FAILPOINTS"):
             yield "PRORATA_FAILPOINTS: kills the process on purpose, so it works on a local Stripe only"

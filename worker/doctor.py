@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
-
 from handlers import inbox
 from sync import clock, switch
 from sync.errors import ProrataError
 from sync.gateway import STRIPE_API_VERSION, Gateway, StripeCallFailed
 from sync.rules.catalog import Catalog, PriceBook, Slot
 from sync.store import catalog_prices, mode
-from sync.store.db import Pool, create_pool, unavailable
-from worker import doctor_mail
+from sync.store.db import TROUBLE, Pool, create_pool, unavailable
+from worker import doctor_key, doctor_mail, doctor_truth
 from worker.billing import load_catalog, load_policy
 from worker.config_rules import STRIPE_API_BASE
 from worker.findings import Area, Finding, Status
@@ -51,11 +49,15 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 def _key(settings: Settings) -> Finding:
-    key = settings.stripe_api_key.get_secret_value() if settings.stripe_api_key else ""
-    kind = "restricted" if key.startswith("rk_") else "secret"
+    kind = "restricted" if _is_restricted(settings) else "secret"
     money = "LIVE: real money moves" if settings.livemode else "test: no real money"
     base = "" if settings.stripe_api_base == STRIPE_API_BASE else f", at {settings.stripe_api_base}"
     return Finding("stripe key", Area.SETTINGS, Status.OK, f"{kind} key, {money}{base}")
+
+
+def _is_restricted(settings: Settings) -> bool:
+    key = settings.stripe_api_key
+    return key is not None and key.get_secret_value().startswith("rk_")
 
 
 def _webhook(settings: Settings) -> Finding:
@@ -103,6 +105,8 @@ async def _stripe(settings: Settings) -> AsyncIterator[Finding]:
         before = clock.wall_seconds()
         page = await gateway.list_events(created_gte=before, limit=1)
         after = clock.wall_seconds()
+        if _is_restricted(settings):
+            yield await doctor_key.permissions(gateway)
     except StripeCallFailed as error:
         yield _unanswered(error)
         return
@@ -163,7 +167,9 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             for check in (_mode(settings, pool), _prices(settings, pool), _inbox(pool), _switches(pool)):
                 yield await check
             yield await doctor_mail.backlog(pool)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            for look in (doctor_truth.catch_up, doctor_truth.sweep, doctor_truth.drift):
+                yield await look(pool)
+    except TROUBLE as error:
         detail = unavailable(error).detail
         yield Finding("database", Area.DATABASE, Status.FAIL, detail, "look at the server's log")
     finally:

@@ -6,7 +6,7 @@ The queue only nudges. A sweep over our own tables enqueues what is due, so a lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -20,9 +20,10 @@ from pgqueuer.core.applications import PgQueuer
 from sync import changes, clock, request_decisions, usage
 from sync.advance import advance
 from sync.billing import Billing
-from sync.store.db import Failure, classify
-from sync.store.jobs import QUEUE_SETTINGS, Job, queries
-from sync.telemetry import JOB_SECONDS, LogEvent
+from sync.reconcile import freshness, repair_send
+from sync.store.jobs import QUEUE_SETTINGS, Job, know_types, queries
+from sync.telemetry import JOB_SECONDS
+from worker.failures import log_failure
 
 if TYPE_CHECKING:
     from pgqueuer.domain.models import Job as QueuedJob
@@ -38,32 +39,45 @@ HEARTBEAT_SECONDS: Final = 10
 POLL_SECONDS: Final = 2
 JOBS_AT_ONCE: Final = 32
 SWEEP_SECONDS: Final = 1.0
+# How often repairs are taken up that their own process left behind.
+REPAIR_SECONDS: Final = 2.0
 # How often promised decreases are compared with what is in use: they are warned of by the day.
 LOOK_AHEAD_SECONDS: Final = 30.0
+# How often it is asked whether catch-up and the sweep still come to their end.
+FRESHNESS_SECONDS: Final = 300.0
 RECONNECT_SECONDS: Final = 1.0
-CATCH_UP_CRON: Final = "* * * * *"
+# One begins after the other: all at once they would open a connection each at every start.
+APART_SECONDS: Final = 0.03
+# When one worker of all does what nobody asked for.
+CRONS: Final = {Job.CATCH_UP: "* * * * *", Job.SWEEP: "* * * * *", Job.KEEP_HOUSE: "23 3 * * *"}
 
 
 class Jobs:
-    """Runs the queue until told to stop. `catch_up` is run by one worker of all, once a minute."""
+    """Runs the queue until told to stop. Of `scheduled` each is run by one worker of all, as CRONS says."""
 
-    def __init__(self, dsn: str, billing: Billing, *, catch_up: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, dsn: str, billing: Billing, *, scheduled: Mapping[Job, Callable[[], Awaitable[object]]]
+    ) -> None:
         self._dsn = dsn
         self._billing = billing
-        self._catch_up = catch_up
+        self._scheduled = scheduled
 
     def handlers(self) -> dict[Job, Handler]:
         """One handler for every name of the queue."""
-        return {Job.ADVANCE_CHANGE: self._advance_change, Job.CATCH_UP: self._run_catch_up}
+        asked = {job: _without_payload(work) for job, work in self._scheduled.items()}
+        return {Job.ADVANCE_CHANGE: self._advance_change, **asked}
 
     def rounds(self) -> dict[str, tuple[Callable[[], Awaitable[object]], float]]:
         """What is looked for in our own tables every so many seconds, by every worker.
 
         Changes that are due: the queue may have lost them, or their worker died. Decreases that no longer
-        fit, and requests that nobody decided: nothing but a notice comes of either.
+        fit, and requests that nobody decided: nothing but a notice comes of either. Repairs whose process
+        died, or that wait.
         """
         return {
             "sweep": (partial(changes.enqueue_due, self._billing), SWEEP_SECONDS),
+            "repairs": (partial(repair_send.resume_due, self._billing), REPAIR_SECONDS),
+            "freshness": (partial(freshness.watch, self._billing.pool), FRESHNESS_SECONDS),
             "usage": (partial(usage.warn_of_decreases, self._billing), LOOK_AHEAD_SECONDS),
             "requests": (partial(request_decisions.expire_due, self._billing), LOOK_AHEAD_SECONDS),
         }
@@ -72,20 +86,21 @@ class Jobs:
         """Run until `stop` is set; a lost database connection is opened again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run_queue(stop))
-            for name, (work, seconds) in self.rounds().items():
-                group.create_task(_repeat(stop, name, work, seconds))
+            for place, (name, (work, seconds)) in enumerate(self.rounds().items()):
+                group.create_task(_repeat(stop, name, work, seconds, place * APART_SECONDS))
 
     async def _run_queue(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await self._run_connected(stop)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning(LogEvent.JOB_FAILED, kind="queue", error=type(error).__name__)
+            except Exception as error:  # of a dead connection the queue's own library makes many things
+                log_failure(error, kind="queue")
                 await _pause(stop, RECONNECT_SECONDS)
 
     async def _run_connected(self, stop: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "prorata-queue"})
         try:
+            await know_types(connection)
             driver = AsyncpgDriver(connection)
             queue = PgQueuer(driver, channel=QUEUE_SETTINGS.channel, queries=queries(driver))
             self._register(queue)
@@ -106,30 +121,23 @@ class Jobs:
         for name, handler in self.handlers().items():
             queue.entrypoint(str(name))(_entrypoint(name, handler))
 
-        async def scheduled(_: Schedule) -> None:
-            await _timed(Job.CATCH_UP, self._catch_up())
-
-        queue.schedule(str(Job.CATCH_UP), CATCH_UP_CRON)(scheduled)
+        for name, work in self._scheduled.items():
+            queue.schedule(str(name), CRONS[name])(_scheduled(name, work))
 
     async def _advance_change(self, payload: dict[str, str]) -> None:
         await advance(self._billing, payload["change_id"])
 
-    async def _run_catch_up(self, _: dict[str, str]) -> None:
-        await self._catch_up()
-
 
 async def _repeat(
-    stop: asyncio.Event, name: str, work: Callable[[], Awaitable[object]], seconds: float
+    stop: asyncio.Event, name: str, work: Callable[[], Awaitable[object]], seconds: float, begin: float
 ) -> None:
-    """Do something again and again until `stop`; no failure of one round ends the rounds."""
+    """After `begin` seconds do something again and again until `stop`; no failure ends the rounds."""
+    await _pause(stop, begin)
     while not stop.is_set():
         try:
             await work()
         except Exception as error:  # the worker must not die of one look
-            if classify(error) in (Failure.RETRY, Failure.UNAVAILABLE):
-                log.warning(LogEvent.JOB_FAILED, kind=name, error=type(error).__name__)
-            else:
-                log.exception(LogEvent.JOB_FAILED, kind=name, error=type(error).__name__)
+            log_failure(error, kind=name)
         await _pause(stop, seconds)
 
 
@@ -141,6 +149,20 @@ def _entrypoint(name: Job, handler: Handler) -> Callable[[QueuedJob], Awaitable[
     return run
 
 
+def _without_payload(work: Callable[[], Awaitable[object]]) -> Handler:
+    async def handle(_: dict[str, str]) -> None:
+        await work()
+
+    return handle
+
+
+def _scheduled(name: Job, work: Callable[[], Awaitable[object]]) -> Callable[[Schedule], Awaitable[None]]:
+    async def run(_: Schedule) -> None:
+        await _timed(name, work())
+
+    return run
+
+
 async def _timed(name: Job, work: Awaitable[object], **ids: str) -> None:
     """Measure a job; a failure is logged here, and the sweep brings back whatever is still due."""
     started, outcome = clock.monotonic(), "ok"
@@ -148,7 +170,7 @@ async def _timed(name: Job, work: Awaitable[object], **ids: str) -> None:
         await work
     except Exception as error:  # the queue must not die of one job
         outcome = "failed"
-        log.exception(LogEvent.JOB_FAILED, kind=str(name), error=type(error).__name__, **ids)
+        log_failure(error, kind=str(name), **ids)
     finally:
         JOB_SECONDS.labels(kind=str(name), outcome=outcome).observe(clock.monotonic() - started)
 

@@ -13,7 +13,7 @@ import asyncpg
 
 from sync.errors import DatabaseTrouble
 from sync.store import databases
-from sync.store.db import unavailable
+from sync.store.db import TROUBLE, unavailable
 from worker.embedded import EmbeddedPostgres
 
 
@@ -40,7 +40,7 @@ async def scratch(server_url: str) -> AsyncIterator[str]:
     name = f"prorata_demo_{secrets.token_hex(6)}"
     try:
         connection = await asyncpg.connect(server_url, timeout=10)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except TROUBLE as error:
         raise unavailable(error) from error
     try:
         await _create(connection, name)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from sync.errors import Conflict, DatabaseTrouble
-from sync.store.db import unavailable
+from sync.store.db import TROUBLE, unavailable
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -145,7 +145,7 @@ async def _connect(dsn: str) -> AsyncIterator[Connection]:
         connection = await asyncpg.connect(
             dsn, timeout=15, server_settings={"application_name": "prorata-migrate"}
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (*TROUBLE, ValueError) as error:
         raise unavailable(error) from error
     try:
         version = connection.get_server_version()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.dispatch import Dispatcher, Ignored, Rubbish
-from handlers.inbox import Key, claim_these, desk
+from handlers.inbox import claim_these, desk
 from handlers.inbox.desk import EventSummary
 from sync.mirror import Mirror
 from sync.rules.ordering import Reason
@@ -46,8 +46,8 @@ async def rehearse(pool: Pool, dispatcher: Dispatcher, event: EventSummary) -> R
 
 
 async def _try(conn: Connection, dispatcher: Dispatcher, event: EventSummary) -> Rehearsal:
-    await desk.replay(conn, event.id)
-    rows = await claim_these(conn, [Key(event.created, event.id)])
+    await desk.replay(conn, event.key)
+    rows = await claim_these(conn, [event.key])
     if not rows:
         return Rehearsal("waiting", "a worker is applying it at this moment")
     try:

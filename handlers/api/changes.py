@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.api.lists import page
 from handlers.registry import Answer, Call, Nothing
 from handlers.schemas import ActorBody, ChangesQuery, WaitQuery
-from sync import change_views, changes
+from sync import change_views, withdrawal
 from sync.states import LegState
 
 
@@ -30,6 +30,6 @@ async def show(call: Call[Nothing, WaitQuery]) -> Answer:
 
 async def withdraw(call: Call[ActorBody, Nothing]) -> Answer:
     """Withdraw what is still open of a change; what was paid stays."""
-    found = await changes.withdraw(call.billing, call.path["change_id"], call.body.actor)
+    found = await withdrawal.withdraw(call.billing, call.path["change_id"], call.body.actor)
     # Until Stripe has voided the invoice it can still be paid: only then is the end certain.
     return Answer.json(found, 202 if found["state"] == LegState.AWAITING_PAYMENT else 200)

@@ -5,8 +5,11 @@ from handlers.views.base import Page, Problem
 from handlers.views.catalog import Catalog
 from handlers.views.change_requests import ChangeRequest
 from handlers.views.changes import Change, EndedChange
+from handlers.views.findings import Finding, FindingWithDryRun
 from handlers.views.health import Live, Ready
 from handlers.views.quotes import Estimate, Quote
+from handlers.views.reports import ReportFile
+from handlers.views.timeline import TimelineEntry
 
 __all__ = [
     "Account",
@@ -15,6 +18,8 @@ __all__ = [
     "ChangeRequest",
     "EndedChange",
     "Estimate",
+    "Finding",
+    "FindingWithDryRun",
     "Invoice",
     "Link",
     "Live",
@@ -22,4 +27,6 @@ __all__ = [
     "Problem",
     "Quote",
     "Ready",
+    "ReportFile",
+    "TimelineEntry",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -70,6 +70,14 @@ class Parked(Given):
     reason: str
 
 
+class OpenFinding(Given):
+    """A disagreement between terms, our copy and Stripe that waits for somebody."""
+
+    id: str
+    kind: str
+    severity: Literal["notice", "warning", "critical"]
+
+
 class Account(Given):
     """An account: what it bought, what it may use, what it uses, what comes next."""
 
@@ -89,7 +97,7 @@ class Account(Given):
     usage: Usage
     next_invoice: NextInvoice | None
     open_legs: list[OpenLeg]
-    findings: list[dict[str, Any]]
+    findings: Annotated[list[OpenFinding], Field(description="The open ones, the oldest first.")]
     payment_method: PaymentMethod
     parked: Parked | None
     history: list[TermsPeriod]

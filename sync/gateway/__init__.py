@@ -6,14 +6,15 @@ neither invents keys nor repeats a write whose outcome is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import stripe
 
+from sync import failpoints
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict
-from sync.gateway.shapes import PATHS, EventPage, ObjectRead, StoredCall
+from sync.gateway.shapes import PATHS, EventPage, ObjectPage, ObjectRead, StoredCall, path_of
 from sync.gateway.transport import Answer, Budget, Call, StillWanted, Transport, always_open
 from sync.stripe_objects import (
     Charge,
@@ -33,6 +34,7 @@ __all__ = [
     "EventPage",
     "Failure",
     "Gateway",
+    "ObjectPage",
     "ObjectRead",
     "StoredCall",
     "StripeCallFailed",
@@ -78,19 +80,20 @@ class Gateway:
         """
         name = f"write.{call.step}"
         write = Call(name, call.method, call.path, call.params, key=call.key, still_wanted=still_wanted)
-        return await self._transport.send(write)
+        with failpoints.around_call(call.step):
+            return await self._transport.send(write)
 
     # ---- reads that decide about money
 
     async def subscription(self, subscription_id: str) -> Subscription:
         """A subscription with all its items and its latest invoice expanded."""
-        path = PATHS["subscription"].format(subscription_id)
+        path = path_of("subscription", subscription_id)
         answer = await self._get("subscription.retrieve", path, {"expand": ["latest_invoice"]})
         return msgspec.convert(await self._complete("subscription", answer.data, urgent=True), Subscription)
 
     async def schedule(self, schedule_id: str) -> Schedule:
         """A subscription schedule with its phases."""
-        answer = await self._get("schedule.retrieve", f"/v1/subscription_schedules/{schedule_id}")
+        answer = await self._get("schedule.retrieve", path_of("subscription_schedule", schedule_id))
         return msgspec.convert(answer.data, Schedule)
 
     async def customer(self, customer_id: str) -> Customer:
@@ -105,7 +108,7 @@ class Gateway:
         """An invoice with all its lines and, where a card was tried, its payment intent."""
         answer = await self._get(
             "invoice.retrieve",
-            f"/v1/invoices/{invoice_id}",
+            path_of("invoice", invoice_id),
             {"expand": ["payments.data.payment.payment_intent"]},
         )
         return msgspec.convert(await self._with_all_lines(answer.data, urgent=True), Invoice)
@@ -180,7 +183,7 @@ class Gateway:
     async def read_object(self, kind: str, object_id: str, *, urgent: bool = False) -> ObjectRead:
         """One object by kind (Stripe's own `object`, a key of `PATHS`) and id, complete."""
         try:
-            answer = await self._get(f"{kind}.retrieve", PATHS[kind].format(object_id), urgent=urgent)
+            answer = await self._get(f"{kind}.retrieve", path_of(kind, object_id), urgent=urgent)
         except StripeCallFailed as error:
             if error.failure.verdict is not Verdict.MISSING:
                 raise
@@ -202,6 +205,33 @@ class Gateway:
             last_id=rows[-1]["id"] if rows else None,
             date_unix=answer.date_unix,
         )
+
+    async def list_objects(
+        self, kind: str, params: Mapping[str, Any], *, starting_after: str | None = None
+    ) -> ObjectPage:
+        """A page of 100 whole objects of a kind (a key of `PATHS`), newest first; reads in the background."""
+        cursor = {"starting_after": starting_after} if starting_after else {}
+        path = PATHS[kind].removesuffix("/{}")
+        answer = await self._get(f"{kind}.list", path, {**params, "limit": PAGE, **cursor}, urgent=False)
+        if answer.data["has_more"] and not answer.data["data"]:
+            failure = Failure(Verdict.UNKNOWN, f"the list of {kind}s goes on, but shows nothing.")
+            raise StripeCallFailed(failure, f"{kind}.list")
+        reads = []
+        for row in answer.data["data"]:
+            whole = await self._complete(kind, row, urgent=False)
+            # What had to be completed was read until now.
+            until_unix = answer.date_unix if whole is row else max(answer.date_unix, self.stripe_now())
+            body = msgspec.json.encode(whole)
+            reads.append(ObjectRead(kind, row["id"], body, answer.sent_unix, until_unix))
+        last_id = reads[-1].object_id if reads else None
+        return ObjectPage(reads, bool(answer.data["has_more"]), last_id, answer.sent_unix, answer.date_unix)
+
+    async def portals_that_change_plans(self) -> list[str]:
+        """The active configurations of the customer portal in which customers may change subscriptions."""
+        rows = await self._list(
+            "portal_configuration.list", "/v1/billing_portal/configurations", {"active": True}, urgent=False
+        )
+        return [row["id"] for row in rows if row["features"]["subscription_update"]["enabled"]]
 
     async def schedule_made_under(self, key: str, since_unix: int) -> str | None:
         """The schedule that a request with this idempotency key made, told by the event about it."""

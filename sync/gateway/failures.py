@@ -16,6 +16,8 @@ import stripe
 from sync.errors import Code, StripeTrouble
 
 LIMIT_HEADER = "stripe-rate-limited-reason"
+# Our own code, since Stripe has none: the key was used with another body before.
+KEY_REUSED = "key_reused"
 
 
 class Verdict(StrEnum):
@@ -112,6 +114,8 @@ def _message(error: stripe.StripeError) -> str:
 def _judge_stripe(error: stripe.StripeError) -> Failure:
     body = error.error
     code = getattr(body, "code", None) or error.code
+    if isinstance(error, stripe.IdempotencyError) and error.http_status != 409:
+        code = KEY_REUSED
     return Failure(
         verdict=_verdict(error, code),
         message=_message(error),

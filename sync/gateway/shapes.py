@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,6 +24,18 @@ PATHS: Final = {
     "invoice_payment": "/v1/invoice_payments/{}",
     "subscription_schedule": "/v1/subscription_schedules/{}",
 }
+
+
+def path_of(kind: str, object_id: str) -> str:
+    """Where one object is read: whatever its id holds, it stays one part of the path.
+
+    Some ids may be chosen by people, and ids come from command lines. Raises StripeCallFailed (MISSING) for
+    one that names nothing, such as `..`, which would lead to another path.
+    """
+    if not any(character.isalnum() for character in object_id):
+        failure = Failure(Verdict.MISSING, f"there is no {kind} {object_id!r}", http_status=404)
+        raise StripeCallFailed(failure, f"{kind}.retrieve")
+    return PATHS[kind].format(quote(object_id, safe=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +74,15 @@ class EventPage:
     events: list[bytes]
     has_more: bool
     last_id: str | None
+    date_unix: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPage:
+    """A page of a list of whole objects, newest first; no list inside them is cut off."""
+
+    reads: list[ObjectRead]
+    has_more: bool
+    last_id: str | None
+    sent_unix: int
     date_unix: int

@@ -23,6 +23,7 @@ from tenacity import (
 
 from sync import clock, telemetry
 from sync.errors import Code
+from sync.gateway.alarms import Alarms
 from sync.gateway.failures import Failure, StripeCallFailed, Verdict, judge
 from sync.telemetry import LogEvent
 
@@ -95,15 +96,12 @@ class Transport:
         self._gate = gate
         self._budget = budget
         self._offset_seconds = 0.0
-        self._http = {
-            "write": stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=WRITE_TIMEOUT_SECONDS)),
-            "read": stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=READ_TIMEOUT_SECONDS)),
-        }
-        base: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
-        self._clients = {
-            kind: stripe.StripeClient(api_key, max_network_retries=0, http_client=http, **base)
-            for kind, http in self._http.items()
-        }
+        self._alarms = Alarms()
+        self._api_key = api_key
+        self._base: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
+        # By their time-outs, each made when it is first needed: the SDK opens one only to close it.
+        self._http: dict[float, stripe.AIOHTTPClient] = {}
+        self._clients: dict[float, stripe.StripeClient] = {}
 
     async def close(self) -> None:
         for http in self._http.values():
@@ -136,6 +134,7 @@ class Transport:
         except Exception as error:  # judged at once: whatever the table does not know is raised again
             failure = judge(error)
             self._observe(call, started, failure.http_status, failure.request_id, failure.code)
+            self._alarms.hear(call.operation, call.key, failure)
             raise StripeCallFailed(failure, call.operation) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         date_unix = self._learn_time(headers.get("date"))
@@ -158,9 +157,17 @@ class Transport:
         return None
 
     async def _request(self, call: Call) -> Any:
-        client = self._clients["read" if call.key is None else "write"]
+        client = self._client(READ_TIMEOUT_SECONDS if call.key is None else WRITE_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"idempotency_key": call.key} if call.key else {}
         return await client.raw_request_async(call.method.lower(), call.path, **call.params, **options)
+
+    def _client(self, seconds: float) -> stripe.StripeClient:
+        if seconds not in self._clients:
+            http = self._http[seconds] = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=seconds))
+            self._clients[seconds] = stripe.StripeClient(
+                self._api_key, max_network_retries=0, http_client=http, **self._base
+            )
+        return self._clients[seconds]
 
     def _learn_time(self, date: str | None) -> int:
         if date is None:

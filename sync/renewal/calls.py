@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sync import clock, failpoints, hold
-from sync.failpoints import Failpoint
+from sync import clock, hold
 from sync.gateway import Failure, StoredCall, StripeCallFailed, Verdict
 from sync.requests import Body
 from sync.states import Leg
+from sync.steps import Step
 from sync.store import calls as call_store
 from sync.store.calls import CallRow
-from sync.store.db import transaction
 from sync.work import Work
 
 # Stripe forgets keys after a day; well before that the same key may not be trusted any more.
@@ -56,9 +55,8 @@ async def write(work: Work, step: str, path: str, body: Body) -> Mapping[str, An
     _, attempts = await call_store.newest(work.billing.pool, work.change_id, step_name(step))
     key = f"change:{work.change_id}:{Leg.AT_RENEWAL}:{step}:{attempts + 1}"
     call = StoredCall(key, step_name(step), "POST", path, body)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit(Step(f"store_{step}")) as conn:
         await call_store.insert(conn, call, work.change_id)
-        _reach(call, "before_commit")
     return await _send(work, call)
 
 
@@ -71,7 +69,6 @@ async def resend(work: Work, call: StoredCall) -> Mapping[str, Any]:
 async def _send(work: Work, call: StoredCall) -> Mapping[str, Any]:
     """Send a stored call. Raises StripeCallFailed; a definite no is stored."""
     await call_store.mark_sent(work.billing.pool, call.key)
-    _reach(call, "before_call")
     try:
         answer = await work.billing.gateway.send(call, work.may_write)
     except StripeCallFailed as error:
@@ -83,10 +80,5 @@ async def _send(work: Work, call: StoredCall) -> Mapping[str, Any]:
                 work.billing.pool, call.key, status, failure.request_id, failure.code
             )
         raise
-    _reach(call, "after_call")
     await call_store.mark_answered(work.billing.pool, call.key, answer.http_status, answer.request_id)
     return answer.data
-
-
-def _reach(call: StoredCall, moment: str) -> None:
-    failpoints.reach(Failpoint(f"{call.step}.{moment}"))

@@ -7,13 +7,13 @@ from datetime import timedelta
 import structlog
 
 from sync import clock
+from sync.parking import hold_back
 from sync.renewal.ownership import disown
 from sync.renewal.release import let_go
 from sync.renewal.standing import Standing, effective_unix, promise, read
 from sync.states import LegState
-from sync.store import accounts as account_store
+from sync.steps import Step
 from sync.store import promises as promise_store
-from sync.store.db import transaction
 from sync.stripe_objects import Invoice
 from sync.telemetry import QUOTE_MISMATCH, LogEvent
 from sync.work import GO_ON, Work
@@ -36,14 +36,14 @@ async def finish(work: Work) -> float:
         return RETRY_SECONDS
     expected, billed = _expected_minor(work, standing), _billed_minor(standing, invoice) if invoice else None
     difference = 0 if billed is None else billed - expected
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         if difference:
             why = f"change {work.change_id}: the renewal bills {billed} instead of {expected}"
-            await account_store.park(conn, work.account.id, why)
+            await hold_back(conn, work.account.id, why)
         await work.move(
             conn,
             LegState.SETTLED,
-            "settle",
+            Step.SETTLE,
             {"invoice": invoice.id if invoice else None, "expected_minor": expected},
             difference_minor=difference,
             charged_minor=billed,

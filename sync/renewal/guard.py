@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import structlog
 
-from sync import clock, failpoints
+from sync import clock
 from sync.conclude import end
 from sync.errors import Code
-from sync.failpoints import Failpoint
+from sync.parking import hold_back
 from sync.renewal.ownership import disown
 from sync.renewal.risk import DAY_SECONDS, HOUR_SECONDS
 from sync.renewal.standing import Standing, effective_unix, is_in_force
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
+from sync.steps import Step
 from sync.store import accounts as account_store
-from sync.store.db import transaction
 from sync.telemetry import RENEWAL_AT_RISK, LogEvent
 from sync.work import GO_ON, Work
 
@@ -36,7 +36,7 @@ async def renewed(work: Work, standing: Standing) -> float:
     """The renewal has come: with the promised items, or without."""
     if not is_in_force(work, standing):
         return await missed(work, standing)
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await account_store.lock(conn, work.account.id)
         terms = Terms.from_json(work.leg.terms)
         await account_store.begin_terms(
@@ -45,9 +45,8 @@ async def renewed(work: Work, standing: Standing) -> float:
         note = {"subscription": standing.subscription.id}
         if work.leg.state == LegState.CONFIRMED:
             # Written, and the process died before it could say so: the renewal came first.
-            await work.move(conn, LegState.APPLYING, "read_back", note)
-        await work.move(conn, LegState.APPLIED, "renew", note, ending=None, reason=None, detail=None)
-        failpoints.reach(Failpoint.RENEWAL_APPLY_BEFORE_COMMIT)
+            await work.move(conn, LegState.APPLYING, Step.READ_BACK, note)
+        await work.move(conn, LegState.APPLIED, Step.RENEW, note, ending=None, reason=None, detail=None)
     log.info(LogEvent.CHANGE_APPLIED, change_id=work.change_id, account_id=work.account.id)
     return GO_ON
 
@@ -67,14 +66,14 @@ async def missed(work: Work, standing: Standing) -> float:
     RENEWAL_AT_RISK.inc()
     log.error(LogEvent.RENEWAL_MISSED, change_id=work.change_id, account_id=work.account.id)
     state = LegState(work.leg.state)
-    async with transaction(work.billing.pool) as conn:
-        await account_store.park(conn, work.account.id, f"change {work.change_id}: {why}")
+    async with work.commit() as conn:
+        await hold_back(conn, work.account.id, f"change {work.change_id}: {why}")
         note = {"now": standing.now_unix}
         # It ends with the release of our schedule, which would otherwise go on to decrease something later.
         await work.move(
             conn,
             LegState.APPLYING if state is LegState.CONFIRMED else state,
-            "miss",
+            Step.MISS,
             note,
             reason=Code.RENEWAL_MISSED,
             detail=why,

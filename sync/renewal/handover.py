@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sync import audit_acts
 from sync.rules.terms import Terms
 from sync.states import Leg, LegState
+from sync.steps import Step
 from sync.store import changes as store
 from sync.store import promises as promise_store
 from sync.store.changes import ChangeRow
@@ -24,7 +26,8 @@ async def hand_over(
     if terms is not None:
         if (replaced := await promise_store.replace_promise(conn, change.account_id)) is not None:
             note = {"by": change.id}
-            await store.add_step(conn, replaced, Leg.AT_RENEWAL, "replace", LegState.REPLACED, note)
+            await store.add_step(conn, replaced, Leg.AT_RENEWAL, Step.REPLACE, LegState.REPLACED, note)
+            await audit_acts.replaced(conn, change.account_id, replaced, change)
         await _promise(conn, change, terms, effective_on)
     elif standing is not None and await store.ask_to_end(conn, standing, Leg.AT_RENEWAL, LegState.REPLACED):
         await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": standing}])
@@ -42,5 +45,5 @@ async def _promise(conn: Connection, change: ChangeRow, terms: Terms, effective_
         effective_on=effective_on,
     )
     note = {"terms": terms.to_json()}
-    await store.add_step(conn, change.id, Leg.AT_RENEWAL, "promise", LegState.CONFIRMED, note)
+    await store.add_step(conn, change.id, Leg.AT_RENEWAL, Step.PROMISE, LegState.CONFIRMED, note)
     await enqueue(conn, Job.ADVANCE_CHANGE, [{"change_id": change.id}])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sync.billing import Billing
 from sync.gateway import StripeCallFailed
 from sync.renewal import calls
+from sync.steps import Step
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import changes as change_store
 from sync.store import promises
-from sync.store.db import transaction
 from sync.stripe_objects import Schedule
 from sync.work import LeaseLost, Work
 
@@ -39,16 +40,21 @@ async def made_before(work: Work) -> str | None:
 
 async def is_ours(work: Work, schedule: Schedule) -> bool:
     """Whether a call of this account made it: an earlier promise of ours, whose worker died in between."""
-    key = await work.billing.gateway.key_that_made(schedule.id, schedule.created)
-    if key is None or await call_store.get(work.billing.pool, key) is None:
+    return await was_made_for(work.billing, work.account.id, schedule)
+
+
+async def was_made_for(billing: Billing, account_id: str, schedule: Schedule) -> bool:
+    """Whether a stored call of the account made this schedule, told by the event of its creation."""
+    key = await billing.gateway.key_that_made(schedule.id, schedule.created)
+    if key is None or await call_store.get(billing.pool, key) is None:
         return False
-    made_by = await change_store.get(work.billing.pool, key.split(":")[1])
-    return made_by is not None and made_by.account_id == work.account.id
+    made_by = await change_store.get(billing.pool, key.split(":")[1])
+    return made_by is not None and made_by.account_id == account_id
 
 
 async def own(work: Work, schedule_id: str) -> None:
     """Note whose schedule it is, before anything else is done with it. Raises LeaseLost."""
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit(Step.OWN) as conn:
         await account_store.lock(conn, work.account.id)
         if not await change_store.renew(conn, work.leg):
             raise LeaseLost(work.change_id)

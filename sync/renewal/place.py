@@ -12,9 +12,8 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from sync import clock, failpoints, requests
+from sync import clock, requests
 from sync.errors import NotFound, Refused
-from sync.failpoints import Failpoint
 from sync.gateway import StripeCallFailed, Verdict
 from sync.renewal import calls, guard
 from sync.renewal.ownership import SCHEDULES, is_ours, made_before, own
@@ -23,10 +22,10 @@ from sync.renewal.release import take_back
 from sync.renewal.risk import AT_RISK_SECONDS, at_risk, is_close
 from sync.renewal.standing import Standing, bills, effective_unix, is_kept, promise, read
 from sync.states import LegState
+from sync.steps import Step
 from sync.store import accounts as account_store
 from sync.store import calls as call_store
 from sync.store import promises
-from sync.store.db import transaction
 from sync.stripe_objects import Schedule, Span
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, Work
@@ -121,17 +120,16 @@ async def _unsettled(work: Work, standing: Standing, schedule: Schedule) -> floa
     seen_at = work.leg.clean_read_at
     if seen_at is not None and not lags:
         return max(0.0, (seen_at + SECOND_LOOK_AFTER - clock.wall()).total_seconds())
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         note = {"why": "the items at Stripe are not those of the terms"}
-        await work.move(conn, LegState.APPLYING, "look_again", note, clean_read_at=clock.wall())
+        await work.move(conn, LegState.APPLYING, Step.LOOK_AGAIN, note, clean_read_at=clock.wall())
     return SECOND_LOOK_AFTER.total_seconds()
 
 
 async def _scheduled(work: Work, standing: Standing) -> float:
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         note = {"schedule": work.account.stripe_schedule_id}
         clean: dict[str, None] = dict.fromkeys(("reason", "detail", "clean_read_at"))
-        await work.move(conn, LegState.SCHEDULED, "schedule", note, **clean)
-    failpoints.reach(Failpoint.RENEWAL_SCHEDULED)
+        await work.move(conn, LegState.SCHEDULED, Step.SCHEDULE, note, **clean)
     log.info(LogEvent.CHANGE_SCHEDULED, change_id=work.change_id, account_id=work.account.id)
     return guard.next_look(standing.now_unix, effective_unix(work))

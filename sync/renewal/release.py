@@ -12,7 +12,7 @@ from sync.renewal.ownership import SCHEDULES, disown, is_ours, made_before, own
 from sync.renewal.risk import at_risk
 from sync.renewal.standing import Standing, effective_unix, is_in_force, read
 from sync.states import LegState
-from sync.store.db import transaction
+from sync.steps import Step
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, Work
 
@@ -70,8 +70,8 @@ async def _ended(work: Work) -> float:
     if ending is LegState.FAILED:
         reason, detail = work.leg.reason, work.leg.detail
     await disown(work)
-    async with transaction(work.billing.pool) as conn:
-        await work.move(conn, ending, "release", {}, reason=reason, detail=detail)
+    async with work.commit() as conn:
+        await work.move(conn, ending, Step.RELEASE, {}, reason=reason, detail=detail)
     event = LogEvent.CHANGE_FAILED if ending is LegState.FAILED else LogEvent.CHANGE_WITHDRAWN
     log.info(event, change_id=work.change_id, account_id=work.account.id)
     return GO_ON

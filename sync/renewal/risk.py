@@ -9,7 +9,7 @@ import structlog
 from sync.errors import Code
 from sync.renewal.standing import effective_unix
 from sync.states import LegState
-from sync.store.db import transaction
+from sync.steps import Step
 from sync.telemetry import RENEWAL_AT_RISK, LogEvent
 from sync.work import Work
 
@@ -41,8 +41,8 @@ async def at_risk(work: Work, why: str) -> float:
     state = LegState(work.leg.state)
     if state is LegState.CONFIRMED:
         state = LegState.APPLYING
-    async with transaction(work.billing.pool) as conn:
-        await work.move(conn, state, "risk", {"why": why}, reason=Code.RENEWAL_AT_RISK, detail=detail)
+    async with work.commit() as conn:
+        await work.move(conn, state, Step.RISK, {"why": why}, reason=Code.RENEWAL_AT_RISK, detail=detail)
     return AT_RISK_SECONDS
 
 

@@ -11,9 +11,9 @@ from sync.renewal.release import take_back
 from sync.renewal.risk import at_risk, is_close
 from sync.renewal.standing import effective_unix, is_kept, read
 from sync.states import LegState
+from sync.steps import Step
 from sync.store import accounts as account_store
 from sync.store import promises
-from sync.store.db import transaction
 from sync.telemetry import LogEvent
 from sync.work import GO_ON, Work
 
@@ -50,10 +50,10 @@ async def _mend(work: Work) -> float:
     Not beside a purchase: the phases repeat the present items, and what is about to be paid would be
     written over. The account's lock decides which of the two comes first.
     """
-    async with transaction(work.billing.pool) as conn:
+    async with work.commit() as conn:
         await account_store.lock(conn, work.account.id)
         if await promises.is_buying(conn, work.account.id):
             return WAIT_SECONDS
-        await work.move(conn, LegState.APPLYING, "mend", {})
+        await work.move(conn, LegState.APPLYING, Step.MEND, {})
     log.warning(LogEvent.RENEWAL_MENDED, change_id=work.change_id, account_id=work.account.id)
     return GO_ON

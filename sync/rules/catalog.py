@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from itertools import product as every
 from types import MappingProxyType
@@ -83,7 +84,7 @@ class Catalog:
 
     def check(self) -> list[str]:
         """Return one sentence per fault of the content; an empty list means that it can be sold."""
-        return catalog_check.faults(self)
+        return list(catalog_check.faults(self))
 
     def slots(self) -> Iterator[Slot]:
         """Return every slot that must have an amount, in the order of the file."""
@@ -169,6 +170,7 @@ class Catalog:
         return catalog_json.body(self)
 
 
+@cache
 def packaged() -> Catalog:
     """Return the catalog that comes with Prorata, for when no other file is configured."""
     return Catalog.load(resources.files("sync.rules").joinpath("catalog.toml").read_text("utf-8"))

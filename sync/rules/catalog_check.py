@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from itertools import product as every
 from typing import TYPE_CHECKING, Final
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 _LARGEST_MINOR: Final = 99_999_999  # Stripe's largest unit amount has eight digits
 
 
-def faults(catalog: Catalog) -> list[str]:
+@lru_cache(maxsize=4)  # a catalog never changes, and every start asks
+def faults(catalog: Catalog) -> tuple[str, ...]:
     """Return every fault of the content, in the order of the rules below."""
     rules = (_names, _order, _amounts, _seats, _rising, _bundles, _eligibility)
-    return [fault for rule in rules for fault in rule(catalog)]
+    return tuple(fault for rule in rules for fault in rule(catalog))
 
 
 def _names(catalog: Catalog) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Self
@@ -104,6 +105,7 @@ class Policy:
         return role in self.who[action]
 
 
+@cache
 def packaged() -> Policy:
     """Return the policy that comes with Prorata, for when no other file is configured."""
     return Policy.load(resources.files("sync.rules").joinpath("policy.toml").read_text("utf-8"))

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from sync.errors import BadInput, Code, NotFound, Refused
 from sync.rules.slots import PREFIX, Slot
+
+# From this version on a price was brought along by an adopted subscription: it is one account's, never sold.
+FIRST_ADOPTED_VERSION: Final = 1_000_001
 
 
 class PriceRow(NamedTuple):
@@ -75,6 +78,13 @@ class PriceBook:
     def versions(self, slot: Slot) -> Mapping[int, str]:
         """Return the Stripe price ids of a slot by version, the retired ones included."""
         return dict(sorted(self._versions.get(slot, {}).items()))
+
+    def newest(self, slot: Slot) -> str | None:
+        """Return the Stripe price that is sold for a slot, or was last; never one that was adopted."""
+        if slot in self._sold:
+            return self._sold[slot]
+        pushed = [version for version in self._versions.get(slot, ()) if version < FIRST_ADOPTED_VERSION]
+        return self._versions[slot][max(pushed)] if pushed else None
 
     def sold_now(self, slot: Slot) -> str:
         """Return the id of the Stripe price that is sold for a slot today.

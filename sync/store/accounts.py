@@ -51,14 +51,10 @@ SET_USAGE = """
 UPDATE account SET contacts_in_use = coalesce($2, contacts_in_use), seats_in_use = coalesce($3, seats_in_use)
  WHERE id = $1
 """
-# Every reason is logged, the first one is shown.
+# Every reason is in the audit log, the first one is shown.
 PARK = """
-WITH parked AS (
-    UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coalesce(parked_reason, $2)
-     WHERE id = $1
-    RETURNING id
-)
-INSERT INTO switch_log (act, account_id, actor, reason) SELECT 'park', id, $3, $2 FROM parked
+UPDATE account SET parked_at = coalesce(parked_at, now()), parked_reason = coalesce(parked_reason, $2)
+ WHERE id = $1
 """
 
 # From the mirror: null until the first event about the customer was applied.
@@ -204,9 +200,9 @@ async def have_payment_method(conn: Executor, account_ids: Collection[str]) -> d
     return {row["id"]: row["present"] for row in rows}
 
 
-async def park(conn: Executor, account_id: str, reason: str, *, actor: str = "prorata") -> None:
+async def park(conn: Executor, account_id: str, reason: str) -> None:
     """Stop all billing changes of the account until staff look; the first reason stays."""
-    await conn.execute(PARK, account_id, reason, actor)
+    await conn.execute(PARK, account_id, reason)
 
 
 async def terms(conn: Executor, account_id: str) -> Terms | None:

@@ -15,6 +15,13 @@ SELECT lookup_key, stripe_price_id, unit_amount_minor, sold_now FROM catalog_pri
 RETIRE_OTHERS = """
 UPDATE catalog_price SET sold_now = false WHERE slot = ANY ($1) AND sold_now AND lookup_key <> ALL ($2)
 """
+# A foreign price that was adopted, and has got our lookup key since, is known by that from now on.
+FORGET_ADOPTED = """
+DELETE FROM catalog_price AS known
+ USING unnest($1::text[], $2::text[], $3::text[]) AS price (lookup_key, slot, price_id)
+ WHERE known.stripe_price_id = price.price_id AND known.slot = price.slot
+   AND known.lookup_key <> price.lookup_key
+"""
 UPSERT_PRICES = """
 INSERT INTO catalog_price
        (lookup_key, slot, version, stripe_price_id, stripe_product_id, unit_amount_minor, currency, sold_now)
@@ -49,6 +56,8 @@ async def sell(conn: Connection, prices: list[CatalogPrice]) -> None:
     """Make these the prices sold now; what their slots sold before is retired, never forgotten."""
     rows = sorted(prices, key=lambda price: price.lookup_key)
     await conn.execute(RETIRE_OTHERS, [row.slot for row in rows], [row.lookup_key for row in rows])
+    known = ([getattr(row, name) for row in rows] for name in ("lookup_key", "slot", "stripe_price_id"))
+    await conn.execute(FORGET_ADOPTED, *known)
     names = (
         "lookup_key",
         "slot",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from sync.steps import Step
 from sync.store.db import Connection, Executor
 
 LEASE_SECONDS = 15
@@ -249,7 +250,7 @@ async def ask_to_end(conn: Connection, change_id: str, name: str, ending: str) -
 
 
 async def add_step(
-    conn: Executor, change_id: str, name: str, step: str, state: str, detail: dict[str, Any]
+    conn: Executor, change_id: str, name: str, step: Step, state: str, detail: dict[str, Any]
 ) -> None:
     """Append to the change's story."""
     await conn.execute(INSERT_STEP, change_id, name, step, state, detail)

@@ -77,26 +77,3 @@ DELETE FROM idempotency_answer WHERE principal = $1 AND key = $2 AND claimed_at 
 async def release(conn: Executor, principal: str, key: str, fence: datetime) -> None:
     """Give a claimed key back without an answer, so that the same request may be sent again at once."""
     await conn.execute(RELEASE, principal, key, fence)
-
-
-# Sorted and locked in key order, like every write of several rows.
-PRUNE = """
-WITH old AS (
-    SELECT principal, key FROM idempotency_answer
-    WHERE claimed_at < now() - make_interval(days => $1)
-    ORDER BY principal, key
-    LIMIT $2
-    FOR UPDATE SKIP LOCKED
-), pruned AS (
-    DELETE FROM idempotency_answer USING old
-    WHERE idempotency_answer.principal = old.principal AND idempotency_answer.key = old.key
-    RETURNING 1
-)
-SELECT count(*) FROM pruned
-"""
-
-
-async def prune(conn: Executor, *, older_than_days: int = 30, limit: int = 1000) -> int:
-    """Forget up to `limit` answers older than this and return how many were forgotten."""
-    count: int = await conn.fetchval(PRUNE, older_than_days, limit)
-    return count

@@ -34,6 +34,10 @@ class Job(StrEnum):
     """Carry one change a step further: send, read back, void, conclude. Payload: {"change_id": text}."""
     CATCH_UP = "catch_up"
     """List the Events API since the last time. No payload."""
+    SWEEP = "sweep"
+    """Go on comparing everything at Stripe with what we meant, or begin when that is due. No payload."""
+    KEEP_HOUSE = "keep_house"
+    """Make room for the events to come, and delete what is too old to be kept. No payload."""
 
 
 # Every field stands here, because PgQueuer would otherwise read bare names such as QUEUE_TABLE from the
@@ -54,13 +58,39 @@ QUEUE_SETTINGS = DBSettings(
 )
 
 
+class MigratedQueries(Queries):
+    """PgQueuer's queries where our migrations made its tables, and the start of a worker compared them.
+
+    Its own look at each of them, through the information schema, is half of the database's work at a start.
+    """
+
+    async def has_table(self, table: str) -> bool:
+        return True
+
+    async def table_has_column(self, table: str, column: str) -> bool:
+        return True
+
+    async def table_has_index(self, table: str, index: str) -> bool:
+        return True
+
+    async def has_user_defined_enum(self, key: str, enum: str) -> bool:
+        return True
+
+
 def queries(driver: Driver) -> Queries:
     """PgQueuer's queries with our settings and no look at the environment."""
-    return Queries(
+    return MigratedQueries(
         driver,
         qbe=QueryBuilderEnvironment(QUEUE_SETTINGS),
         qbq=QueryQueueBuilder(QUEUE_SETTINGS),
         qbs=QuerySchedulerBuilder(QUEUE_SETTINGS),
+    )
+
+
+async def know_types(connection: Connection) -> None:
+    """Name the queue's own type to a new connection, which would ask the catalog about it at length."""
+    await connection.set_type_codec(
+        QUEUE_SETTINGS.queue_status_type, schema=str(QUEUE_SETTINGS.db_schema), encoder=str, decoder=str
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sync.store.changes import LEG_COLUMNS, LegRow
 from sync.store.db import Connection, Executor
 
+# A repair writes items like a purchase does, so that neither may begin beside the other.
 HAS_OPEN_NOW_LEG = """
 SELECT EXISTS (SELECT FROM change_leg WHERE account_id = $1 AND leg = 'now' AND ended_at IS NULL)
+    OR EXISTS (SELECT FROM repair WHERE account_id = $1 AND ended_at IS NULL)
 """
 SELECT_PROMISE = f"""
 SELECT {LEG_COLUMNS} FROM change_leg
@@ -26,6 +28,7 @@ IS_BUYING = """
 SELECT EXISTS (
     SELECT FROM change_leg
      WHERE account_id = $1 AND leg = 'now' AND ended_at IS NULL AND state <> 'applied')
+    OR EXISTS (SELECT FROM repair WHERE account_id = $1 AND ended_at IS NULL)
 """
 FORGET_SCHEDULE = """
 UPDATE account SET stripe_schedule_id = NULL WHERE id = $1 AND stripe_schedule_id = $2
@@ -33,7 +36,7 @@ UPDATE account SET stripe_schedule_id = NULL WHERE id = $1 AND stripe_schedule_i
 
 
 async def is_buying(conn: Executor, account_id: str) -> bool:
-    """Whether a purchase of the account may change its subscription at this moment."""
+    """Whether a purchase of the account, or a repair, may change its subscription at this moment."""
     return bool(await conn.fetchval(IS_BUYING, account_id))
 
 
@@ -43,7 +46,7 @@ async def forget_schedule(conn: Executor, account_id: str, stripe_schedule_id: s
 
 
 async def has_open_now_leg(conn: Executor, account_id: str) -> bool:
-    """Whether something is being applied, or compared with its quote."""
+    """Whether something is being applied, compared with its quote, or repaired."""
     return bool(await conn.fetchval(HAS_OPEN_NOW_LEG, account_id))
 
 

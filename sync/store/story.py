@@ -211,10 +211,14 @@ WITH span AS (
     SELECT min(created_at) AS began, max(coalesce(ended_at, now())) AS ended
       FROM change_leg WHERE change_id = ANY ($2)
 )
-SELECT at, 'hold' AS what, coalesce(account_id, 'all accounts') AS id, act AS state,
-       jsonb_build_object('actor', actor, 'reason', reason) AS detail
-  FROM switch_log, span
- WHERE (account_id = $1 OR account_id IS NULL) AND ($3 OR at BETWEEN span.began AND span.ended)
+SELECT at, 'hold' AS what, coalesce(nullif(chain, ''), 'all accounts') AS id,
+       CASE act WHEN 'writes.stopped' THEN 'stop' WHEN 'writes.allowed' THEN 'go'
+                WHEN 'account.parked' THEN 'park' ELSE 'unpark' END AS state,
+       jsonb_build_object('actor', actor, 'reason', detail ->> 'reason') AS detail
+  FROM audit_log, span
+ WHERE chain IN ($1, '')
+   AND act IN ('writes.stopped', 'writes.allowed', 'account.parked', 'account.unparked')
+   AND ($3 OR at BETWEEN span.began AND span.ended)
  ORDER BY at DESC LIMIT $4
 """
 

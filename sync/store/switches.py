@@ -13,21 +13,10 @@ from sync.store.db import Connection, Executor
 
 # The first reason stays: a second stop finds it stopped.
 STOP = """
-WITH stopped AS (
-    INSERT INTO write_stop (account_id, actor, reason) VALUES ($1, $2, $3)
-        ON CONFLICT (account_id) DO NOTHING
-    RETURNING account_id
-)
-INSERT INTO switch_log (act, account_id, actor, reason) SELECT 'stop', account_id, $2, $3 FROM stopped
-RETURNING id
+INSERT INTO write_stop (account_id, actor, reason) VALUES ($1, $2, $3)
+    ON CONFLICT (account_id) DO NOTHING
 """
-GO = """
-WITH allowed AS (
-    DELETE FROM write_stop WHERE account_id IS NOT DISTINCT FROM $1 RETURNING account_id
-)
-INSERT INTO switch_log (act, account_id, actor, reason) SELECT 'go', account_id, $2, $3 FROM allowed
-RETURNING id
-"""
+GO = "DELETE FROM write_stop WHERE account_id IS NOT DISTINCT FROM $1"
 _STOP = "account_id, actor, reason, stopped_at"
 SELECT_STOPS = f"SELECT {_STOP} FROM write_stop ORDER BY stopped_at"
 SELECT_STOP_OF = f"""
@@ -37,14 +26,7 @@ SELECT {_STOP} FROM write_stop
 
 # ---- parked accounts
 
-UNPARK = """
-WITH parked AS (
-    UPDATE account SET parked_at = NULL, parked_reason = NULL
-     WHERE id = $1 AND parked_at IS NOT NULL
-    RETURNING id
-)
-INSERT INTO switch_log (act, account_id, actor, reason) SELECT 'unpark', id, $2, $3 FROM parked RETURNING id
-"""
+UNPARK = "UPDATE account SET parked_at = NULL, parked_reason = NULL WHERE id = $1 AND parked_at IS NOT NULL"
 COUNT_PARKED = "SELECT count(*) FROM account WHERE parked_at IS NOT NULL"
 
 # ---- what a leg asks before it writes
@@ -139,12 +121,12 @@ class SentRow:
 
 async def stop(conn: Executor, account_id: str | None, actor: str, reason: str) -> bool:
     """False when it was stopped already."""
-    return await conn.fetchval(STOP, account_id, actor, reason) is not None
+    return (await conn.execute(STOP, account_id, actor, reason)).endswith(" 1")
 
 
-async def go(conn: Executor, account_id: str | None, actor: str, reason: str) -> bool:
+async def go(conn: Executor, account_id: str | None) -> bool:
     """False when it was not stopped."""
-    return await conn.fetchval(GO, account_id, actor, reason) is not None
+    return (await conn.execute(GO, account_id)).endswith(" 1")
 
 
 async def stops(conn: Executor) -> list[StopRow]:
@@ -158,9 +140,9 @@ async def stop_of(conn: Executor, account_id: str | None) -> StopRow | None:
     return StopRow(**dict(row)) if row else None
 
 
-async def unpark(conn: Executor, account_id: str, actor: str, reason: str) -> bool:
+async def unpark(conn: Executor, account_id: str) -> bool:
     """False when the account was not parked."""
-    return await conn.fetchval(UNPARK, account_id, actor, reason) is not None
+    return (await conn.execute(UNPARK, account_id)).endswith(" 1")
 
 
 async def hold_of(conn: Executor, account_id: str) -> HoldRow | None:

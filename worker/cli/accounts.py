@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.exits import ExitCode, usage
-from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
-from worker.cli.runtime import run_async, with_billing
-from worker.cli.switches import By, operator
+from worker.cli.output import AsJson, DryRun, Why, Yes, confirmed, emit_json, emit_rows, note
+from worker.cli.runtime import operator, run_async, with_billing
+from worker.cli.switches import By
 
 if TYPE_CHECKING:
     from sync.billing import Billing
@@ -50,6 +50,8 @@ def link(
     """Create an account with its customer at Stripe, or link a customer. Safe to repeat."""
     if locale not in LOCALES:
         raise usage(f"--locale {locale}: the languages are {', '.join(LOCALES)}")
+    _require_account_id(account_id)
+    _require_person(admin, email, admin_email or email)
 
     async def carry_out(billing: Billing) -> dict[str, Any]:
         from sync.accounts import NewAccount, create
@@ -123,11 +125,13 @@ def admin(
     account_id: AccountId,
     user: Annotated[str, typer.Argument(metavar="USER", help="The new primary admin's user id.")],
     email: Annotated[str, typer.Option(help="The new primary admin's address.")],
+    reason: Why = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Name another primary admin. Only this user may change the account's billing."""
+    _require_person(user, email)
 
     async def carry_out(billing: Billing) -> dict[str, Any] | None:
         from sync.account_views import view
@@ -142,7 +146,7 @@ def admin(
             return None
         return await set_primary_admin(billing, account_id, user, email)
 
-    done = run_async(with_billing("accounts admin", carry_out))
+    done = run_async(with_billing("accounts admin", carry_out, reason))
     if done is None:
         raise typer.Exit(ExitCode.USAGE)
     _print(done, as_json=as_json)
@@ -194,6 +198,27 @@ def unpark(
         return await parking.unpark(billing, account_id, actor=by or operator(), reason=reason)
 
     _print(run_async(with_billing("accounts unpark", carry_out)), as_json=as_json)
+
+
+def _require_account_id(account_id: str) -> None:
+    """What the API could not address is not made here either."""
+    from sync.rules import identity
+
+    if not identity.is_account_id(account_id):
+        raise usage(
+            f"{account_id!r} is no account's id: visible ASCII without a slash, at most "
+            f"{identity.LONGEST_ID} characters"
+        )
+
+
+def _require_person(user_id: str, *emails: str) -> None:
+    from sync.rules import identity
+
+    if not identity.is_user_id(user_id):
+        raise usage(f"{user_id!r} is no user's id: at most {identity.LONGEST_ID} printable characters")
+    for email in emails:
+        if not identity.is_email(email):
+            raise usage(f"{email!r} is no e-mail address")
 
 
 def _print(account: dict[str, Any], *, as_json: bool) -> None:

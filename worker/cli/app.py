@@ -8,11 +8,15 @@ import typer
 
 from worker.cli import (
     accounts,
+    adopt,
+    audit,
+    backfill,
     catalog,
     catch_up,
     changes,
     dead,
     doctor,
+    drift,
     events,
     keys,
     local,
@@ -21,7 +25,11 @@ from worker.cli import (
     policy,
     portal,
     processes,
+    prune,
+    reconcile,
+    report,
     requests,
+    resolve,
     show,
     switches,
     twin,
@@ -45,8 +53,9 @@ app = typer.Typer(
 
 # Each group adds its own commands, so that a new group is one line here.
 for group in (
-    local, processes, doctor, catalog, policy, accounts, changes, requests, show, events, dead, catch_up,
-    notices, twin, migrate, keys, switches, portal, version,
+    local, processes, doctor, catalog, policy, accounts, changes, resolve, requests, drift, show, events,
+    dead, catch_up, reconcile, adopt, backfill, notices, audit, prune, twin, migrate, keys, switches, portal,
+    report, version,
 ):  # fmt: skip
     group.register(app)
 

@@ -8,7 +8,7 @@ import typer
 
 from sync.rules.money import format_minor
 from worker.cli.exits import ExitCode, usage
-from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, note
+from worker.cli.output import AsJson, DryRun, Why, Yes, confirmed, emit_json, note
 from worker.cli.runtime import progress_bar, run_async, settings_for, with_billing
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ def diff(currency: Currencies = None, as_json: AsJson = False) -> None:
 
 @catalog.command("push")
 def push(
-    currency: Currencies = None, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
+    currency: Currencies = None,
+    reason: Why = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Create the products and prices that Stripe lacks. A changed amount becomes a new price."""
 
@@ -72,7 +76,7 @@ def push(
             await push_plan(billing, plan, progress)
         return plan
 
-    plan = run_async(with_billing("catalog push", carry_out))
+    plan = run_async(with_billing("catalog push", carry_out, reason))
     _print(plan, as_json=as_json, pushed=not dry_run)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.exits import ExitCode, usage
-from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
+from worker.cli.output import AsJson, DryRun, Why, Yes, confirmed, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_billing
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def show(change_id: ChangeId, wait: Wait = 0, as_json: AsJson = False) -> None:
 
 
 @changes.command("resume")
-def resume(change_id: ChangeId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def resume(change_id: ChangeId, reason: Why = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Have a worker take a change's next step now. Safe to repeat; it never charges twice."""
 
     async def carry_out(billing: Billing) -> tuple[dict[str, Any], bool]:
@@ -141,7 +141,7 @@ def resume(change_id: ChangeId, dry_run: DryRun = False, as_json: AsJson = False
             return found, found["state"] not in ENDED
         return found, await enqueue(billing, change_id)
 
-    found, is_open = run_async(with_billing("changes resume", carry_out))
+    found, is_open = run_async(with_billing("changes resume", carry_out, reason))
     _print(found, as_json=as_json)
     if not is_open:
         note(f"{change_id} has ended ({found['state']}); there is nothing to resume")
@@ -159,7 +159,7 @@ def withdraw(
 
     async def carry_out(billing: Billing) -> dict[str, Any] | None:
         from sync.change_views import get
-        from sync.changes import withdraw as take_back
+        from sync.withdrawal import withdraw as take_back
 
         found = await get(billing, change_id)
         if dry_run:

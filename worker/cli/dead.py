@@ -9,7 +9,7 @@ import typer
 
 from worker.cli.events import EventId, emit_outcome, event_json, reopen, require_event
 from worker.cli.exits import usage
-from worker.cli.output import AsJson, DryRun, emit_rows, note
+from worker.cli.output import AsJson, DryRun, Why, emit_rows, note
 from worker.cli.runtime import run_async, with_pool
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def list_dead(
 
 
 @dead.command("retry")
-def retry(event_id: EventId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def retry(event_id: EventId, reason: Why = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Give a buried event new tries. One that was given up by hand comes back, too."""
 
     async def carry_out(pool: Pool) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def retry(event_id: EventId, dry_run: DryRun = False, as_json: AsJson = False) -
             )
         return await reopen(pool, event_id, dry_run)
 
-    emit_outcome(run_async(with_pool("dead retry", carry_out)), as_json)
+    emit_outcome(run_async(with_pool("dead retry", carry_out, reason)), as_json)
 
 
 @dead.command("bury")
@@ -83,9 +83,13 @@ def bury(
 
 async def _bury(pool: Pool, event_id: str, reason: str, dry_run: bool) -> dict[str, Any]:
     from handlers.inbox import State, desk
+    from sync import audit_acts
+    from sync.audit import Act
     from sync.errors import Conflict
+    from sync.store.db import transaction
 
-    state = (await require_event(pool, event_id)).summary.state
+    event = (await require_event(pool, event_id)).summary
+    state = event.state
     if state not in (State.WAITING, State.BURIED):
         raise Conflict(
             "event_not_waiting", f"{event_id} is {state}: there is nothing to bury. Nothing was done."
@@ -93,13 +97,17 @@ async def _bury(pool: Pool, event_id: str, reason: str, dry_run: bool) -> dict[s
     ending = State.BURIED if state is State.WAITING else State.IGNORED
     if dry_run:
         return {"id": event_id, "state": state, "would_be": ending, "why": f"it would be {ending}, {reason}"}
-    done = await (desk.bury if state is State.WAITING else desk.dismiss)(pool, event_id, reason)
-    if not done:
-        raise Conflict(
-            "event_not_waiting",
-            f"A worker was faster with {event_id}. Nothing was done; look again.",
-            retryable=True,
-        )
+    act, carry_out = (
+        (Act.EVENT_BURIED, desk.bury) if state is State.WAITING else (Act.EVENT_DISMISSED, desk.dismiss)
+    )
+    async with transaction(pool) as conn:
+        if not await carry_out(conn, event.key, reason):
+            raise Conflict(
+                "event_not_waiting",
+                f"A worker was faster with {event_id}. Nothing was done; look again.",
+                retryable=True,
+            )
+        await audit_acts.event_decided(conn, act, event_id, event.customer_id, reason)
     return {
         "id": event_id,
         "state": ending,

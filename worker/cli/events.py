@@ -5,18 +5,20 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.exits import usage
-from worker.cli.output import AsJson, DryRun, emit_json, emit_rows, note
+from worker.cli.output import AsJson, DryRun, Why, Yes, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_pool
 
 if TYPE_CHECKING:
     from handlers.inbox.desk import EventSummary, StoredEvent
     from sync.store.db import Pool
 
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 COLUMNS = ("id", "type", "created", "object_id", "state", "attempts", "last_error")
 
 events = typer.Typer(help="Stripe's events, as stored.", no_args_is_help=True, rich_markup_mode=None)
@@ -88,23 +90,63 @@ def show(
 
 
 @events.command("replay")
-def replay(event_id: EventId, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Let an event be decided again. What is older than our copy changes nothing."""
-    emit_outcome(run_async(with_pool("events replay", lambda pool: reopen(pool, event_id, dry_run))), as_json)
+def replay(
+    event_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One event (evt_...); or use --since.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=MOMENTS, help="All from this moment on, UTC, Stripe's time.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=MOMENTS, help="Before this moment. Default: now.")
+    ] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only this type of event.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only finished, ignored or buried ones.")] = None,
+    about: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only about this account, customer or object.")
+    ] = None,
+    reason: Why = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let one event, or all of a range, be decided again. What is older than our copy changes nothing.
+
+    A range needs a --reason.
+    """
+    from worker.cli.replay import replay_range, selection
+
+    narrowed = [until, type_, state, about]
+    if event_id is not None and since is None and not any(narrowed):
+        found = run_async(with_pool("events replay", lambda pool: reopen(pool, event_id, dry_run), reason))
+        emit_outcome(found, as_json)
+        return
+    if event_id is not None or since is None:
+        raise usage("name one event, or a range with --since (and --until, --type, --state, --about)")
+    if not dry_run and not (reason or "").strip():
+        raise usage("say why so many events are decided again: --reason TEXT")
+    customer = run_async(with_pool("events replay", partial(_customer_of, about=about))) if about else None
+    chosen = selection(since, until, _state(state), type_, customer)
+    replay_range(chosen, reason, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 async def reopen(pool: Pool, event_id: str, dry_run: bool) -> dict[str, Any]:
     """Give an ended event new tries, or say what the next one would do."""
     from handlers.inbox import State, desk
+    from sync import audit_acts
+    from sync.audit import Act
     from sync.errors import Conflict
+    from sync.store.db import transaction
     from worker.rehearsal import rehearse
 
     event = (await require_event(pool, event_id)).summary
     if dry_run:
-        rehearsed = await rehearse(pool, _dispatcher(), event)
+        rehearsed = await rehearse(pool, await _dispatcher(pool), event)
         return {"id": event_id, "state": event.state, "would_be": rehearsed.would_be, "why": rehearsed.why}
-    if event.state is State.WAITING or not await desk.replay(pool, event_id):
-        raise Conflict("event_waiting", f"{event_id} is waiting for a worker already. Nothing was done.")
+    async with transaction(pool) as conn:
+        if event.state is State.WAITING or not await desk.replay(conn, event.key):
+            raise Conflict("event_waiting", f"{event_id} is waiting for a worker already. Nothing was done.")
+        await audit_acts.event_decided(conn, Act.EVENT_REPLAYED, event_id, event.customer_id)
     return {"id": event_id, "state": State.WAITING, "why": "the next worker that is free applies it"}
 
 
@@ -161,11 +203,13 @@ def _state(name: str | None) -> Any:
     return State(name)
 
 
-def _dispatcher() -> Any:
+async def _dispatcher(pool: Pool) -> Any:
+    """As the workers of this database have it: what is of the other mode would be ignored."""
     from handlers.dispatch import Dispatcher
     from sync.gateway import STRIPE_API_VERSION
+    from sync.store import mode
 
-    return Dispatcher(api_version=STRIPE_API_VERSION)
+    return Dispatcher(api_version=STRIPE_API_VERSION, livemode=await mode.livemode(pool))
 
 
 def _body(body: bytes) -> tuple[Any, bool]:

@@ -73,8 +73,11 @@ def _table() -> list[tuple[type[BaseException], ExitCode]]:
         (errors.OutcomeUnknown, ExitCode.UNKNOWN_OUTCOME),
         (errors.StripeTrouble, ExitCode.STRIPE),
         (errors.DatabaseTrouble, ExitCode.DATABASE),
+        # A commit that was not answered.
+        (asyncpg.StatementCompletionUnknownError, ExitCode.UNKNOWN_OUTCOME),
         (asyncpg.PostgresError, ExitCode.DATABASE),
         (asyncpg.InterfaceError, ExitCode.DATABASE),
+        (asyncpg.InternalClientError, ExitCode.DATABASE),
         (EmbeddedPostgresError, ExitCode.DATABASE),
         (TimeoutError, ExitCode.UNKNOWN_OUTCOME),
         # Our own doors to Stripe and PostgreSQL translate theirs, so what is left is a port or a file.
@@ -99,12 +102,29 @@ def _document(error: Exception) -> dict[str, object]:
         problems = [{"pointer": "", "code": "config_invalid", "detail": text} for text in error.problems]
         detail = "the environment has problems"
         return {"code": "config_invalid", "detail": detail, "errors": problems, "retryable": False}
-    detail = clean_text(str(error)) or type(error).__name__
-    code = "database_unavailable" if exit_code(error) is ExitCode.DATABASE else "internal_error"
+    reason = clean_text(str(error)) or type(error).__name__
+    code, detail, is_retryable = _said(error, reason)
+    return {"code": code, "detail": detail, "errors": [], "retryable": is_retryable}
+
+
+def _said(error: Exception, reason: str) -> tuple[str, str, bool]:
+    """The code of somebody else's exception, a sentence, and whether the same command may succeed later."""
+    from sync.store.db import Failure, classify
+
+    code = exit_code(error)
+    if code not in (ExitCode.DATABASE, ExitCode.UNKNOWN_OUTCOME):
+        return "internal_error", reason, False
     if _schema_is_missing(error):
-        code = "migrations_pending"
-        detail = f"The database is not on this release's schema ({detail}). Run `prorata migrate`."
-    return {"code": code, "detail": detail, "errors": [], "retryable": False}
+        detail = f"The database is not on this release's schema ({reason}). Run `prorata migrate`."
+        return "migrations_pending", detail, False
+    match classify(error):
+        case Failure.UNAVAILABLE:
+            what = f"The database does not answer ({reason}), so we cannot say what became of this command."
+        case Failure.RETRY:
+            what = f"The database was busy with others ({reason}), so the last step was not done."
+        case _:
+            return "database_unavailable", reason, False
+    return "database_unavailable", f"{what} Repeat the same command: nothing is ever charged twice.", True
 
 
 def _schema_is_missing(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.output import AsJson, DryRun, emit_json, emit_rows, note
+from worker.cli.output import AsJson, DryRun, Why, emit_json, emit_rows, note
 from worker.cli.runtime import run_async, with_pool
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def list_notices(
 @notices.command("retry")
 def retry(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The e-mail's key, as listed.")],
+    reason: Why = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +55,7 @@ def retry(
 
         return await flow.retry(pool, key, dry_run=dry_run)
 
-    done = run_async(with_pool("notices retry", carry_out))
+    done = run_async(with_pool("notices retry", carry_out, reason))
     if as_json:
         emit_json(done)
     else:

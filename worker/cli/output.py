@@ -13,6 +13,7 @@ import typer
 # The same option on every command that prints data.
 AsJson = Annotated[bool, typer.Option("--json", help="Print the data as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Why = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
 

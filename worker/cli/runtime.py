@@ -19,6 +19,8 @@ CANCEL_AGAIN_SECONDS = 0.2
 
 # These run for long and write a log; for all others it would only stand in a person's way.
 PROCESSES = frozenset({"run", "serve", "work", "twin", "up", "demo"})
+# What others wait for; they themselves never wait for whoever reads their log.
+SERVING = frozenset({"run", "serve", "work"})
 # A person waits: a server that is not there is said soon.
 CONNECT_SECONDS = 3.0
 
@@ -26,7 +28,7 @@ CONNECT_SECONDS = 3.0
 def settings_for(command: str) -> Settings:
     """Read the environment for a command and set up its logs. Raises ConfigError with every problem.
 
-    Commands that end by themselves log errors only, unless PRORATA_LOG_LEVEL says otherwise.
+    Commands that end by themselves say what went wrong: they log nothing unless PRORATA_LOG_LEVEL says so.
     """
     from worker import logs
     from worker.cli.output import note
@@ -34,17 +36,33 @@ def settings_for(command: str) -> Settings:
 
     settings = Settings.for_command(command)
     chosen = "log_level" in settings.model_fields_set or command in PROCESSES
-    logs.configure(settings.log_format, settings.log_level if chosen else "ERROR")
+    level = settings.log_level if chosen else "CRITICAL"
+    logs.configure(settings.log_format, level, aside=command in SERVING)
     for warning in settings.warnings:
         note(f"prorata: warning: {warning}")
     return settings
 
 
+def operator() -> str:
+    """The name of the person at this machine, as far as the machine knows it."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "operator"
+
+
 @asynccontextmanager
-async def pool_for(settings: Settings) -> AsyncIterator[Pool]:
-    """Yield a small pool on the settings' database. Raises DatabaseTrouble when it cannot be used."""
+async def pool_for(settings: Settings, reason: str | None = None) -> AsyncIterator[Pool]:
+    """Yield a small pool on the settings' database. Raises DatabaseTrouble when it cannot be used.
+
+    `reason` is what the audit log says of everything that is done.
+    """
+    from sync import audit
     from sync.store.db import create_pool
 
+    audit.enter(audit.Origin("cli", operator(), reason=reason))
     pool = await create_pool(
         settings.dsn,
         min_size=1,
@@ -80,18 +98,20 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return task
 
 
-async def with_pool(command: str, work: Callable[[Pool], Awaitable[T]]) -> T:
-    """Run something that needs the database alone, from the environment."""
-    async with pool_for(settings_for(command)) as pool:
+async def with_pool(command: str, work: Callable[[Pool], Awaitable[T]], reason: str | None = None) -> T:
+    """Run something that needs the database alone, from the environment; `reason` as in `pool_for`."""
+    async with pool_for(settings_for(command), reason) as pool:
         return await work(pool)
 
 
-async def with_billing(command: str, work: Callable[[Billing], Awaitable[T]]) -> T:
-    """Run a flow with everything it needs, from the environment."""
+async def with_billing(command: str, work: Callable[[Billing], Awaitable[T]], reason: str | None = None) -> T:
+    """Run a flow with everything it needs, from the environment; `reason` as in `pool_for`."""
+    from sync import audit
     from worker.billing import billing_for
     from worker.preflight import refuse_other_mode
 
     settings = settings_for(command)
+    audit.enter(audit.Origin("cli", operator(), reason=reason))
     opened = billing_for(
         settings,
         application_name="prorata-cli",
@@ -112,4 +132,4 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int, int], None]]
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(title, total=total)
-        yield lambda done, _: bars.update(task, completed=done)
+        yield lambda done, all_: bars.update(task, completed=done, total=all_)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.output import AsJson, DryRun, emit_json, note
-from worker.cli.runtime import run_async, with_pool
+from worker.cli.runtime import operator, run_async, with_pool
 
 if TYPE_CHECKING:
     from sync.store.db import Pool
@@ -86,16 +86,6 @@ async def _tried(pool: Pool, account: str | None) -> dict[str, Any]:
 
     await switch.require_known(pool, account)
     return {"moved": False, **await switch.status(pool)}
-
-
-def operator() -> str:
-    """The name of the person at this machine, as far as the machine knows it."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "operator"
 
 
 def _whose(account: str | None) -> str:

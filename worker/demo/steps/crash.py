@@ -6,7 +6,6 @@ import asyncio
 import signal
 from typing import Any
 
-from sync.failpoints import Failpoint
 from sync.rules.money import format_minor
 from sync.store.changes import LEASE_SECONDS
 from worker.demo.stage import PATIENCE_SECONDS, Stage
@@ -50,7 +49,7 @@ async def tell(stage: Stage) -> None:
 async def _confirm_and_die(stage: Stage, quote: dict[str, Any]) -> dict[str, Any]:
     """Put the worker that will die in place, confirm, and see it die; returns the change."""
     await stage.work.stop()
-    await stage.start_work("work-killed", {"PRORATA_FAILPOINTS": Failpoint.SEND_AFTER_CALL})
+    await stage.start_work("work-killed", {"PRORATA_FAILPOINTS": "send.after_call"})
     said = await stage.confirm(quote, wait=0)
     stage.screen.row("confirm", f"{said.status}: accepted, being worked on")
     with stage.screen.waiting("the worker takes the change up"):
