@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -50,11 +51,36 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         postgres.end_run()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Lines for the report of a failure: structlog's own default colours and aligns each of them."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"], repr_native_str=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the stores: they run a second time on the oldest supported PostgreSQL."""
+    """Mark the tests of the stores: they run a second time on the oldest supported PostgreSQL.
+
+    What may take long begins first, or all the other processes would wait for it in the end.
+    """
     for item in items:
         if STORES in item.path.parents:
             item.add_marker(pytest.mark.pg15)
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests live as long as the run: the garbage collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -125,7 +125,7 @@ async def test_acknowledged_events(pool: Pool) -> None:
 
 async def test_applied_events(pool: Pool) -> None:
     """Decoded, ordered and written to the mirror, against writing the newest of each batch unordered."""
-    events = [read_envelope(body, received_unix=SECOND) for body in bodies(EVENTS)]
+    events = [read_envelope(body) for body in bodies(EVENTS)]
     for start in range(0, EVENTS, 1_000):
         await inbox.insert(pool, events[start : start + 1_000])
     await pool.execute("ANALYZE inbox")

@@ -95,9 +95,9 @@ async def confirmed(billing: Billing, wanted: PartialTerms = FIRST) -> dict[str,
     return await changes.confirm(billing, quote["id"], "ada", wait_seconds=0)
 
 
-async def fail_at_stripe(twin: RunningTwin, status: int) -> None:
-    """From now on the local Stripe answers everything with this status."""
-    fault = {"path": "/v1/*", "times": -1, "status": status}
+async def fail_at_stripe(twin: RunningTwin, status: int, path: str = "/v1/*") -> None:
+    """From now on the local Stripe answers everything, or this path, with this status."""
+    fault = {"path": path, "times": -1, "status": status}
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{twin.base_url}/_twin/faults", json=fault) as answer,

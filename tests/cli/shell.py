@@ -20,7 +20,7 @@ from worker.cli import app
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "postgresql://me:hush@127.0.0.1:1/nowhere"
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

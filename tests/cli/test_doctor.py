@@ -49,6 +49,18 @@ async def test_wrong_key_is_6(shell: Shell, twin: RunningTwin, status: int, advi
     assert advice in finding(said, "stripe")["advice"]
 
 
+async def test_a_restricted_key_is_told_what_it_may_not_read(shell: Shell, twin: RunningTwin) -> None:
+    """Each kind by its name; the others are no trouble."""
+    await fail_at_stripe(twin, 403, "/v1/subscription_schedules/*")
+    await fail_at_stripe(twin, 403, "/v1/billing_portal/*")
+    said = await shell.quick("doctor", "--json", STRIPE_API_KEY="rk_test_nothing_to_hide")
+    found = finding(said, "permissions")
+    assert ("warn", "the key may not read: subscription schedule, portal configuration") == (
+        found["status"], found["found"],
+    )  # fmt: skip
+    assert "ok" == finding(said, "stripe")["status"]
+
+
 async def test_missing_database_is_7(shell: Shell) -> None:
     """The rest is looked at all the same."""
     said = await shell.quick("doctor", "--json", DATABASE_URL=NOWHERE)
@@ -96,6 +108,8 @@ async def test_missing_secret_is_a_warning(shell: Shell) -> None:
         (1029, Status.OK, "28 s behind Stripe's"),
         (1031, Status.WARN, "30 s behind Stripe's"),
         (970, Status.WARN, "30 s ahead of Stripe's"),
+        (1601, Status.WARN, "600 s behind Stripe's"),
+        (400, Status.WARN, "600 s ahead of Stripe's"),
     ],
 )
 def test_clock_is_compared_with_stripe(stripe: int, status: Status, said: str) -> None:
@@ -103,3 +117,4 @@ def test_clock_is_compared_with_stripe(stripe: int, status: Status, said: str) -
     found = clock_finding(stripe, before=1000, after=1001)
 
     assert (found.status, found.found) == (status, said)
+    assert (status is Status.WARN) == ("300 s off are refused" in (found.advice or ""))

@@ -182,6 +182,23 @@ async def test_burying_sets_a_waiting_event_aside(full: Shell, pool: Pool) -> No
     assert await state_of(pool, "evt_2") == "buried"
 
 
+async def test_burying_decides_about_one_row_and_tells_the_log(full: Shell, pool: Pool) -> None:
+    """Another row with the same id is left alone; whatever is changed is in the audit log."""
+    await inbox.insert(pool, [customer_event("evt_2", CREATED + 99)])
+    await full.good("dead", "bury", "evt_2", "--why", "kills workers")
+    await full.good("dead", "retry", "evt_2", "--reason", "the release is mended")
+
+    await full.good("dead", "bury", "evt_2", "--why", "kills workers")
+    states = await pool.fetch("SELECT state FROM inbox WHERE id = 'evt_2' ORDER BY created")
+    assert ["buried", "waiting"] == [row["state"] for row in states]
+    told = await full.good("audit", "show")
+    assert [
+        ("event.buried", "by hand: kills workers"),
+        ("event.replayed", "the release is mended"),
+        ("event.buried", "by hand: kills workers"),
+    ] == [(each["act"], each["detail"]["reason"]) for each in told]
+
+
 async def test_burying_wants_a_reason(grave: Shell, pool: Pool) -> None:
     """Where nobody can be asked, the reason is demanded."""
     said = await grave.quick("dead", "bury", "evt_1")

@@ -42,6 +42,9 @@ def assert_message(said: Said, code: int, problem: str) -> None:
             ("accounts", "link", "a", "--email", "e", "--name", "n", "--admin", "u", "--locale", "de"),
             "en, fr",
         ),
+        (("accounts", "link", "EU/acme", *LINK[3:]), "no account's id"),
+        ((*LINK[:4], "nobody", *LINK[5:]), "no e-mail address"),
+        (("accounts", "admin", "acme", "bob\n", "--email", "b@b.example"), "no user's id"),
     ],
 )
 async def test_2_for_a_value_that_cannot_be(shell: Shell, words: tuple[str, ...], message: str) -> None:

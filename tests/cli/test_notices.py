@@ -50,11 +50,17 @@ async def test_retry_gives_all_tries_back(shell: Shell, owed: Pool) -> None:
     assert (await shell.good("notices", "retry", "lost", "--dry-run"))["would_be"] == "waiting"
     assert (await only(owed, "lost")).given_up_at is not None
 
-    done = await shell.good("notices", "retry", "lost")
+    done = await shell.good("notices", "retry", "lost", "--reason", "the box was full")
     row = await only(owed, "lost")
     assert done["state"] == "waiting"
     assert (row.given_up_at, row.attempts, row.first_attempt_at) == (None, 0, None)
     assert await shell.good("notices", "list", "--failed") == []
+    [told] = await shell.good("audit", "show", done["account_id"])
+    assert ("notice.retried", done["reference"], "the box was full") == (
+        told["act"],
+        told["detail"]["notice"],
+        told["detail"]["reason"],
+    )
 
 
 async def test_what_was_sent_is_not_sent_again(shell: Shell, owed: Pool) -> None:

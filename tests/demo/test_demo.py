@@ -18,10 +18,11 @@ from worker.demo.screen import Screen
 from worker.demo.story import LAST_TITLE, STEPS, Outcome
 
 
+@pytest.mark.proof
 @pytest.mark.required
 def test_whole_story_holds(prorata: Prorata) -> None:
     """Every step is told and every check holds, in under a minute; nothing stays behind."""
-    code = prorata.start("demo", "--json").wait(120)
+    code = prorata.start("demo", "--json").wait(170)
 
     story, summary = prorata.err, json.loads(prorata.out)
     assert (code, [check for step in summary["steps"] for check in step["checks"] if not check["holds"]]) == (
@@ -38,7 +39,7 @@ def test_whole_story_holds(prorata: Prorata) -> None:
     assert summary["ok"] is True
     assert summary["checks"] == {"held": sum(len(step["checks"]) for step in summary["steps"]), "failed": 0}
     # Other work on the machine is not the story's fault.
-    assert summary["seconds"] < 60 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert summary["seconds"] < 60 * (1 + os.getloadavg()[0] / (os.cpu_count() or 1))
     assert prorata.left_behind() == []
     assert not (prorata.folder / ".prorata").exists()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from sync.store import accounts
 from tests.demo.processes import Prorata
@@ -52,6 +53,7 @@ def started(prorata: Prorata) -> tuple[str, str]:
     return f"http://{http}", key[1]
 
 
+@pytest.mark.timeout(300)
 def test_up_keeps_what_was_made(prorata: Prorata) -> None:
     """It serves until SIGTERM and leaves no process; the next time the account and the key are there."""
     url, key = started(prorata)

@@ -13,6 +13,7 @@ from tests.flows.world import whole_world
 @pytest.fixture
 async def hands(database_url: str) -> AsyncIterator[Hands]:
     async with whole_world(database_url, work=False) as world:
+        world.patience = 0  # here refusals are looked at
         yield Hands(world)
 
 

@@ -19,9 +19,13 @@ class HeldUp:
     """A rate budget that keeps calls waiting after the first few: `reached` tells that one waits."""
 
     def __init__(self, transport: Transport, granted_first: int) -> None:
-        self.plain, self.left = transport._budget, granted_first
+        self.transport, self.plain, self.left = transport, transport._budget, granted_first
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
         transport._budget = self
+
+    def let_others_pass(self) -> None:
+        """Who waits goes on waiting; calls from now on do not."""
+        self.transport._budget = self.plain
 
     async def take(self, *, urgent: bool) -> None:
         """Grant the first ones at once, the others only once `go_on` is set."""

@@ -16,7 +16,7 @@ from tests.flows.world import World
 async def customers(world: World, count: int) -> dict[str, Golden]:
     """Accounts with a small marketing plan, and everything they could grow into on sale."""
     catalog = world.billing.catalog
-    await world.sell(*_reachable(catalog))
+    await world.sell(*reachable(catalog))
     start = Terms("marketing", "starter", 500, 1)
     goldens = {}
     for name in [f"acme{number}" for number in range(count)]:
@@ -73,7 +73,8 @@ def increase(terms: dict[str, Any], catalog: Catalog, dice: random.Random) -> di
     return wanted
 
 
-def _reachable(catalog: Catalog) -> list[Terms]:
+def reachable(catalog: Catalog) -> list[Terms]:
+    """What `increase` can come to."""
     return [
         Terms(product, tier, band, 20, {"sms": 1})
         for product in ("marketing", "bundle")

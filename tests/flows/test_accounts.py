@@ -153,7 +153,7 @@ async def test_linked_customer_is_not_sold_a_second_subscription(world: World) -
     said = await create(world, stripe_customer_id=customer)
     left = await world.call("GET", "/v1/accounts/acme")
     assert (409, "subscription_exists", 404) == (said.status, said.body["code"], left.status)
-    assert "adoption" in said.body["detail"]
+    assert "`prorata adopt --subscription sub_" in said.body["detail"]
 
 
 async def test_repeated_link_stays_linked_after_a_purchase(world: World) -> None:

@@ -11,6 +11,7 @@ from sync import catalog_push
 from sync.catalog_push import PushPlan
 from sync.gateway import StripeCallFailed
 from tests.flows.world import MARKETING, World
+from worker.twin.door import TWIN
 
 
 async def plan_of(world: World) -> PushPlan:
@@ -56,6 +57,7 @@ async def test_failed_push_leaves_nothing_running(world: World, monkeypatch: pyt
     plan = await catalog_push.diff(world.billing, ["usd"], only=slots)
     with pytest.raises(StripeCallFailed):
         await catalog_push.push(world.billing, plan)
+    assert 0 == world.twin.app[TWIN].throttle.running
     answered = await price_calls(world)
     await asyncio.sleep(0.3)
     assert (1, answered) == (len(answered), await price_calls(world))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -160,6 +161,23 @@ async def test_one_open_request_at_a_time(mid: World) -> None:
     await ask(mid, terms={"tier": "plus"})
     said = await ask(mid, terms={"add_ons": {"sms": 0}})
     assert (said.status, said.body["code"]) == (409, "request_open")
+
+
+async def test_asked_twice_it_is_one_request(mid: World) -> None:
+    """Whoever did not get the answer and asks the same again sees the request there is."""
+    said = [await ask(mid, terms={"tier": "plus"}) for _ in range(2)]
+    assert [201, 201] == [each.status for each in said], said[1].body
+    assert said[0].body == said[1].body
+
+
+async def test_approved_twice_it_is_one_change(mid: World) -> None:
+    """By a nervous finger, and again by whoever did not get the answer; another decision comes too late."""
+    request = (await ask(mid, terms={"tier": "plus"})).body
+    said = [*await asyncio.gather(approve(mid, request), approve(mid, request)), await approve(mid, request)]
+    assert {200} == {each.status for each in said}, [each.body for each in said]
+    assert {"approved"} == {each.body["state"] for each in said}
+    assert 1 == len({each.body["change_id"] for each in said})
+    assert (await approve(mid, request, "renewal")).body["code"] == "request_closed"
 
 
 @pytest.mark.parametrize(

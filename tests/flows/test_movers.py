@@ -108,7 +108,7 @@ async def outcome(place: Place, quote: dict[str, Any]) -> str:
         async def is_told() -> bool:
             return _mismatches() - alarms == (1 if parked else 0)
 
-        await place.world.eventually(is_told, 5)
+        await place.world.eventually(is_told)
     charged = await charged_minor(place) - before
     assert len([line for line in logs if line["event"] == "quote.mismatched"]) == (1 if parked else 0)
     if parked:

@@ -10,7 +10,7 @@ import pytest
 from sync import parking, story
 from sync.errors import BadInput, NotFound
 from sync.rules.terms import Terms
-from sync.store import accounts as account_store
+from sync.store.db import transaction
 from tests.faults.hands import HALF_MONTH, Hands
 from tests.flows.world import MARKETING, World, whole_world
 
@@ -143,7 +143,8 @@ async def test_promise_can_be_taken_back_while_parked(slow: Hands) -> None:
 async def test_first_reason_is_shown_and_every_one_is_told(slow: Hands) -> None:
     """Parked by itself and then by a person: the story has both, with who let it go on, and why."""
     world = slow.world
-    await account_store.park(world.billing.pool, "acme", "the invoice differs")
+    async with transaction(world.billing.pool) as conn:
+        await parking.hold_back(conn, "acme", "the invoice differs")
     assert "the invoice differs" == (await park(world))["parked"]["reason"]
     await unpark(world)
     assert (await unpark(world))["parked"] is None

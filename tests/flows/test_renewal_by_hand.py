@@ -92,7 +92,7 @@ async def kept(world: World) -> dict[str, Any]:
     async def over() -> bool:
         return bool((await promise(world))["at_renewal"]["state"] in ("settled", "failed"))
 
-    await world.eventually(over, 15)
+    await world.eventually(over)
     found = await promise(world)
     assert ("settled", 0) == (found["at_renewal"]["state"], found["at_renewal"]["difference_minor"])
     assert FEWER.to_json() == (await world.view())["terms"]
@@ -209,7 +209,7 @@ async def test_removed_minutes_before_the_renewal_people_hear_within_the_hour(
     async def failed() -> bool:
         return bool((await promise(promised))["at_renewal"]["state"] == "failed")
 
-    await promised.eventually(failed, 15)
+    await promised.eventually(failed)
     newest = (await promised.invoices())[0]
     assert ("subscription_cycle", "draft") == (newest["billing_reason"], newest["status"])
     found = (await promise(promised))["at_renewal"]

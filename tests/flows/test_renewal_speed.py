@@ -7,9 +7,9 @@ from dataclasses import replace
 from tests.benchmarks import quotes
 from tests.flows.world import MARKETING, World
 
-# On a busy machine; the figures that count are those of `make bench`.
-ESTIMATE_SECONDS = 0.1
-SETTLE_SECONDS = 5.0
+# On a busy machine; the figures that count are in `make bench`. A call would cost an estimate twice that.
+ESTIMATE_SECONDS = 2.5
+SETTLE_SECONDS = 15.0
 SLOW_SECONDS = 1.5
 WAVES = 3.0
 

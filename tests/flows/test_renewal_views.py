@@ -27,7 +27,7 @@ async def renew(world: World, change: dict[str, Any]) -> dict[str, Any]:
         found = (await world.call("GET", f"/v1/changes/{change['id']}")).body
         return found["at_renewal"]["state"] in ("settled", "failed")
 
-    await world.eventually(over, 15)
+    await world.eventually(over)
     return (await world.call("GET", f"/v1/changes/{change['id']}")).body
 
 

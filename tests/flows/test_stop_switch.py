@@ -107,7 +107,7 @@ async def test_confirmed_change_waits_and_goes_on(slow: Hands) -> None:
     assert "Nothing was charged so far" in change["now"]["detail"]
     assert [["confirm", "wait"]] == [[step["step"] for step in change["steps"]]]
     waits = await world.billing.pool.fetchrow(f"{WAITS} WHERE change_id = $1", change["id"])
-    assert (0, True) == (waits["attempts"], 50 < waits["seconds"] <= 60)
+    assert (0, True) == (waits["attempts"], 0 < waits["seconds"] <= 60)
     assert 0 == len(await world.effects(change["id"], "subscription_updated"))
     await go(world)
     assert 0 >= (await world.billing.pool.fetchrow(f"{WAITS} WHERE change_id = $1", change["id"]))["seconds"]

@@ -157,7 +157,7 @@ async def test_running_worker_takes_up_by_itself_what_waited(world: World) -> No
         now = (await world.call("GET", f"/v1/changes/{said.body['id']}")).body["now"]
         return bool(now["reason"] == "writes_stopped")
 
-    await world.eventually(waits, 15)
+    await world.eventually(waits)
     assert [] == await world.effects(said.body["id"], "charge")
     await go(world)
     change = await world.settled(said.body)

@@ -28,12 +28,21 @@ async def test_lost_answer_ends_in_one_effect(mid: World, fault: dict[str, objec
 
 
 async def test_rate_limit_is_repeated_with_the_same_key(mid: World) -> None:
-    """429 means that Stripe did nothing: the same bytes go again."""
+    """429 means that Stripe did nothing: the same bytes go again, and take effect once."""
     quote = await mid.quote({"seats": 8})
     path = f"/v1/subscriptions/{(await mid.subscription())['id']}"
+    before = len(await _sent(mid, path))
     await mid.control("POST", "faults", {"method": "POST", "path": path, "times": 2, "status": 429})
     change = await mid.settled((await mid.confirm(quote)).body, wait=30)
     assert ("settled", 0) == (change["state"], change["now"]["difference_minor"])
+    assert [f"change:{change['id']}:now:send:1"] * 3 == (await _sent(mid, path))[before:]
+    assert 1 == len(await mid.effects(change["id"], "charge"))
+
+
+async def _sent(world: World, path: str) -> list[str]:
+    """The keys of the writes to this path, oldest first."""
+    asked = (await world.control("GET", "state"))["requests"]
+    return [each["idempotency_key"] for each in asked if (each["method"], each["path"]) == ("POST", path)]
 
 
 async def test_lost_void_still_ends_the_change(mid: World) -> None:

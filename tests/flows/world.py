@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sync import catalog_push
 from sync.billing import Billing
 from sync.rules.terms import Terms
+from tests.support.patience import SURELY_SECONDS
 from worker.app import Running, started
 from worker.config import Settings
 from worker.local import free_port
@@ -23,9 +24,6 @@ from worker.twin.server import RunningTwin, TwinSettings, start
 
 KEY = "prk_flows_bootstrap_key"
 ADMIN = "ada"
-# So often a request that the database was too busy for is repeated, as the answer asks for: beside other
-# tests the machine may be too busy for a while.
-PATIENCE = 5
 
 MARKETING = Terms("marketing", "plus", 1000, 3)
 
@@ -47,6 +45,9 @@ class World:
     twin: RunningTwin
     client: aiohttp.ClientSession
     settings: Settings
+    # So often a request that the database was too busy for is repeated, as the answer asks for. Beside other
+    # tests the machine may be too busy for a while.
+    patience: int = 5
 
     @property
     def billing(self) -> Billing:
@@ -59,7 +60,7 @@ class World:
         headers = {"Authorization": f"Bearer {KEY}"}
         if method == "POST":
             headers["Idempotency-Key"] = key or secrets.token_hex(8)
-        for _ in range(PATIENCE):
+        for _ in range(self.patience):
             said = await self._ask(method, path, body, headers)
             if said.body.get("code") != "database_unavailable":
                 return said
@@ -106,7 +107,9 @@ class World:
                 break
         return found
 
-    async def settled_after_event(self, change: dict[str, Any], seconds: float = 15) -> dict[str, Any]:
+    async def settled_after_event(
+        self, change: dict[str, Any], seconds: float = SURELY_SECONDS
+    ) -> dict[str, Any]:
         """The change once an event has carried it on from waiting for its payment to its end."""
 
         async def ended() -> bool:
@@ -188,7 +191,7 @@ class World:
         ledger = (await self.control("GET", "ledger"))["data"]
         return [entry for entry in ledger if entry["change_id"] == change_id and entry["kind"] == kind]
 
-    async def eventually(self, check: Any, seconds: float = 30) -> None:
+    async def eventually(self, check: Any, seconds: float = SURELY_SECONDS) -> None:
         """Wait until an async check is true; the outside world has no other bell."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await check():

@@ -14,6 +14,7 @@ from sync.errors import DatabaseTrouble
 from sync.store.db import Pool
 from tests.http.conftest import Client, problem
 from tests.http.toys import Toys
+from tests.support.patience import DOOR_SECONDS, SURELY_SECONDS
 
 
 @asynccontextmanager
@@ -46,7 +47,7 @@ async def test_a_database_that_hangs_is_a_503_in_time(
         seconds = time.monotonic() - began
 
     assert ((await problem(response))["code"], toys.effects) == ("database_unavailable", [])
-    assert seconds < 2
+    assert seconds < DOOR_SECONDS
 
 
 async def test_an_answer_that_cannot_be_stored_is_given_all_the_same(
@@ -56,7 +57,7 @@ async def test_an_answer_that_cannot_be_stored_is_given_all_the_same(
     toys.gate = asyncio.Event()
     headers = {**boss, "Idempotency-Key": "k"}
     request = asyncio.create_task(toy_client.post("/toys/required", json={"name": "a"}, headers=headers))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY_SECONDS):
         while not toys.effects:  # noqa: ASYNC110  an event would have to live in the toy's handler
             await asyncio.sleep(0.01)
     async with locked(pool, "idempotency_answer"):
@@ -79,31 +80,36 @@ async def fails() -> None:
 async def test_patience_ends_even_if_the_call_does_not() -> None:
     """A call that ignores its cancellation does not hold the caller."""
 
+    let_go, ended = asyncio.Event(), asyncio.Event()
+
     async def stubborn() -> None:
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(SURELY_SECONDS)
         except asyncio.CancelledError:
-            await asyncio.sleep(0.3)
+            await let_go.wait()
+            ended.set()
 
-    began = time.monotonic()
     with pytest.raises(DatabaseTrouble):
-        await within(0.05, stubborn())
-    assert time.monotonic() - began < 0.2
+        await asyncio.wait_for(within(0.05, stubborn()), SURELY_SECONDS)
+    assert not ended.is_set()
+    let_go.set()
+    await ended.wait()
 
 
 async def test_a_cancelled_caller_cancels_its_call() -> None:
     """Nothing goes on for a caller that has gone."""
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def call() -> None:
+        begun.set()
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(2 * SURELY_SECONDS)
         finally:
             ended.set()
 
-    waiting = asyncio.create_task(within(5, call()))
-    await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(within(2 * SURELY_SECONDS, call()))
+    await begun.wait()
     waiting.cancel()
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SURELY_SECONDS):
         await ended.wait()

@@ -10,6 +10,7 @@ from handlers.health import Readiness
 from sync.billing import Billing
 from tests.http.conftest import Client, Connect, real_app
 from tests.http.description import Description
+from tests.support.patience import DOOR_SECONDS
 
 
 async def get_ready(lonely: Billing, connect: Connect, readiness: Readiness | Exception | None) -> Client:
@@ -48,7 +49,7 @@ async def test_unready_says_what_is_wrong(
 ) -> None:
     """A failed check, a failure and silence are 503, within two seconds, and name no address."""
     client = await get_ready(lonely, connect, readiness)
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(DOOR_SECONDS):
         response = await client.get("/readyz")
 
     assert response.status == 503

@@ -21,6 +21,7 @@ ALLOWED = {
     "PUT /v1/accounts/{account_id}/primary-admin": {"automation"},
     "PUT /v1/accounts/{account_id}/usage": {"automation"},
     "GET /v1/accounts/{account_id}/invoices": READS,
+    "GET /v1/accounts/{account_id}/timeline": READS,
     "POST /v1/accounts/{account_id}/payment-method-link": {"automation"},
     "POST /v1/accounts/{account_id}/estimates": {"automation", "support"},
     "POST /v1/accounts/{account_id}/quotes": {"automation", "support"},
@@ -35,6 +36,11 @@ ALLOWED = {
     "POST /v1/change-requests/{request_id}/approve": {"support"},
     "POST /v1/change-requests/{request_id}/decline": {"support"},
     "POST /v1/change-requests/{request_id}/withdraw": {"automation"},
+    "GET /v1/findings": READS,
+    "GET /v1/findings/{finding_id}": READS,
+    "POST /v1/findings/{finding_id}/repair": {"support", "oncall"},
+    "POST /v1/findings/{finding_id}/accept": {"support", "oncall"},
+    "GET /v1/reports/{name}": {"support", "finance", "oncall"},
 }
 
 
@@ -51,7 +57,14 @@ def test_the_table_knows_every_route() -> None:
 async def call(client: Client, name: str, headers: dict[str, str]) -> Any:
     """Call a route about things that do not exist, with an empty body."""
     method, path = name.split()
-    path = path.format(account_id="nobody", quote_id="quo_0", change_id="chg_0", request_id="req_0")
+    path = path.format(
+        account_id="nobody",
+        quote_id="quo_0",
+        change_id="chg_0",
+        request_id="req_0",
+        finding_id="fnd_0",
+        name="nothing",
+    )
     body: dict[str, Any] | None = None if routes()[name].body is Nothing else {}
     return await client.request(method, path, json=body, headers={"Idempotency-Key": "k", **headers})
 

@@ -72,7 +72,7 @@ async def test_a_defect_is_logged_once_with_a_fingerprint(
 
     failed = [line for line in lines if line["event"] == "request.failed"]
     assert [line["exc_info"] for line in failed] == [toys.fails_with]
-    assert lines[-1]["fingerprint"] == failed[0]["fingerprint"] == "ValueError@endpoint._handle"
+    assert lines[-1]["fingerprint"] == failed[0]["fingerprint"] == "ValueError@db.retried"
 
 
 async def test_a_line_has_no_body_and_no_key(

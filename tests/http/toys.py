@@ -31,7 +31,7 @@ class Paging(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-QUICK = HttpSettings(body_seconds=0.3, handler_seconds=0.5, idempotency_lease_seconds=0.2)
+QUICK = HttpSettings(body_seconds=0.3, idempotency_lease_seconds=0.2)
 
 
 @dataclass

@@ -1,154 +1,133 @@
-"""`make proof SECONDS=n`: random increases while workers die and answers get lost.
+"""`make proof SECONDS=n`: everything that must never happen, tried for as long as there is time.
 
-The last line is the verdict; the exit code is 0 only if it held.
+A deployment under fire, the simulation, events in volume and hostile webhooks, each with its share of it.
+The last line says what was tried, and what was lost or doubled; the exit code is 0 only if nothing was.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import random
+import os
+import signal
 import sys
-import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from tests.faults.processes import child
-from tests.flows.increases import customers, increase_all
-from tests.flows.world import World, whole_world
+from tests.proof import campaign, events, intake_fuzz, marked
+from tests.proof.parts import Part, report
+from tests.simulation import run as simulation
 from tests.support import postgres
 from worker import logs
 
-ACCOUNTS, ROUNDS, WORKERS = 10, 6, 2
-# Answers that are lost before or after the effect; each hits one call.
-FAULTS: list[dict[str, Any]] = [
-    {"reset": True, "when": "before"},
-    {"reset": True, "when": "after"},
-    {"status": 500, "when": "after"},
-    {"status": 503, "when": "before"},
-    {"status": 429},
-]
+# The parts of the time, and how many a second are worked off on two cores.
+UNDER_FIRE, SIMULATED, IN_VOLUME, HOSTILE = 0.55, 0.2, 0.15, 0.1
+EVENTS_A_SECOND, FUZZED_A_SECOND = 200, 600
+LEAST = 3_000
 
 
-@dataclass(slots=True)
-class Tally:
-    """What was tried, and what went wrong."""
-
-    changes: int = 0
-    kills: int = 0
-    faults: int = 0
-    doubled: int = 0
-    lost: int = 0
-    unequal: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.doubled or self.lost or self.unequal) and self.changes > 0
-
-    def verdict(self, seconds: float) -> str:
-        word = "HELD" if self.is_clean else "BROKEN"
-        return (
-            f"{word}: {self.changes} changes in {seconds:.0f} s under {self.kills} kills and {self.faults} "
-            f"lost answers: {self.doubled} doubled, {self.lost} lost, {self.unequal} not equal to their quote"
-        )
+def under_fire(seconds: float | None, changes: int | None, seed: int) -> Part:
+    """Confirmed changes while PostgreSQL stops, workers die, calls fail and webhooks go astray."""
+    found = asyncio.run(campaign.run(seconds, changes, seed))
+    return Part(
+        "under fire",
+        f"{found.changes} confirmed changes",
+        found.tried,
+        found.seconds,
+        found.is_clean,
+        len(found.lost),
+        len(found.doubled),
+        len(found.unequal),
+        found.problems,
+    )
 
 
-async def main(seconds: float, seed: int) -> Tally:
-    """Campaigns, each in a fresh world, until the time is over; at least one."""
-    dice, tally, started = random.Random(seed), Tally(), time.monotonic()
-    while not tally.changes or time.monotonic() - started < seconds - 20:
-        async with postgres.fresh_database(postgres.template_name()) as url:
-            with tempfile.TemporaryDirectory() as folder:
-                async with whole_world(url, work=False) as world:
-                    await campaign(world, Path(folder), dice, tally)
-        print(
-            f"  {time.monotonic() - started:4.0f} s  {tally.changes} changes, {tally.kills} kills", flush=True
-        )
-    return tally
+def simulated(seconds: float, seed: int) -> Part:
+    """Histories of one process with its Stripe and its bad luck, each from a seed."""
+    found = simulation.run(seconds, seed)
+    problems = [f"simulation seed {number}: {why}" for number, why in found.failures.items()]
+    what = f"{found.runs} simulated histories"
+    tried = found.line.removeprefix("simulation: ")
+    return Part("simulation", what, tried, found.seconds, found.is_clean, problems=problems)
 
 
-async def campaign(world: World, folder: Path, dice: random.Random, tally: Tally) -> None:
-    """Rounds of increases while a worker dies now and then and some answers are lost."""
-    changes: list[dict[str, Any]] = []
-    async with workers(world, folder, dice, tally):
-        goldens = await customers(world, ACCOUNTS)
-        for _ in range(ROUNDS):
-            await lose_answers(world, dice, tally)
-            changes += await increase_all(world, goldens, dice, wait_seconds=150)
-            await world.pass_time(dice.randint(1, 2 * 86_400))
-    await judge(world, changes, tally)
+def in_volume(seconds: float, seed: int) -> Part:
+    """Events doubled, shuffled and dropped; and a backlog after an outage."""
+    began = time.monotonic()
+    found = asyncio.run(events.run(max(LEAST, int(seconds * EVENTS_A_SECOND)), seed))
+    told, behind = found.deliveries, found.backlog
+    return Part(
+        "events",
+        f"{told.sent} deliveries and a backlog of {behind.events} events",
+        f"{told.sent} deliveries, {told.dropped} of {told.events} events dropped; a backlog of "
+        f"{behind.events} in {behind.seconds:.1f} s with {behind.reads} reads",
+        time.monotonic() - began,
+        found.is_clean,
+        lost=told.lost,
+        unequal=told.unequal + behind.unequal,
+        problems=[] if found.is_clean else found.line.splitlines(),
+    )
 
 
-async def lose_answers(world: World, dice: random.Random, tally: Tally) -> None:
-    """Two of the next updates lose their answer."""
-    for _ in range(2):
-        fault = {"method": "POST", "path": "/v1/subscriptions/*", "times": 1, **dice.choice(FAULTS)}
-        await world.control("POST", "faults", fault)
-        tally.faults += 1
+def hostile(seconds: float, seed: int) -> Part:
+    """Webhook requests that mean no good."""
+    found = asyncio.run(intake_fuzz.run(max(LEAST, int(seconds * FUZZED_A_SECOND)), seed))
+    what = f"{found.sent} fuzzed webhook requests"
+    tried = f"{what}, {len(found.failures)} answers of 500, {found.grown_bytes / 2**20:+.0f} MB"
+    problems = [] if found.is_clean else [found.line]
+    return Part("intake", what, tried, found.seconds, found.is_clean, problems=problems)
 
 
-@asynccontextmanager
-async def workers(world: World, folder: Path, dice: random.Random, tally: Tally) -> AsyncIterator[None]:
-    """Workers of which one is killed every few seconds, and replaced at once."""
-    tasks = [asyncio.create_task(_mortal(world, folder, dice, tally)) for _ in range(WORKERS)]
+def prove(seconds: float, changes: int | None, seed: int, *, full: bool) -> list[Part]:
+    """Every part, one after the other; with `changes` only the first, for so many of them."""
+    wanted: dict[str, Callable[[], Part]] = {"under fire": partial(under_fire, None, changes, seed)}
+    if changes is None:
+        wanted = {
+            "under fire": partial(under_fire, seconds * UNDER_FIRE, None, seed),
+            "simulation": partial(simulated, seconds * SIMULATED, seed),
+            "events": partial(in_volume, seconds * IN_VOLUME, seed),
+            "intake": partial(hostile, seconds * HOSTILE, seed),
+        }
+    if full:
+        wanted["at size"] = marked.run
+    return [_tried(name, part) for name, part in wanted.items()]
+
+
+def _tried(name: str, part: Callable[[], Part]) -> Part:
+    """A part's row, whatever happens to it: what cannot be tried has not held."""
+    began = time.monotonic()
     try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        found = part()
+    except Exception as error:  # whatever it is, the verdict has to be told
+        found = Part.broken(name, error, time.monotonic() - began)
+    print(f"  {name}: {found.seconds:.0f} s", file=sys.stderr, flush=True)
+    return found
 
 
-async def _mortal(world: World, folder: Path, dice: random.Random, tally: Tally) -> None:
-    while True:
-        async with child(world, folder, "work") as process:
-            # Long enough to start and to do something; then the power is cut.
-            await asyncio.sleep(dice.uniform(4, 12))
-            process.kill()
-            tally.kills += 1
-
-
-async def judge(world: World, changes: list[dict[str, Any]], tally: Tally) -> None:
-    """The local Stripe's own ledger is the oracle of "exactly once"."""
-    entries = (await world.control("GET", "ledger"))["data"]
-    seen = Counter((entry["change_id"], entry["kind"]) for entry in entries)
-    for change in changes:
-        tally.changes += 1
-        tally.states[change["state"]] += 1
-        effects = seen[change["id"], "subscription_updated"]
-        charges = seen[change["id"], "charge"]
-        tally.doubled += effects > 1 or charges > 1
-        tally.lost += effects == 0 or change["state"] != "settled"
-        tally.unequal += change["now"]["difference_minor"] != 0
-
-
-def run() -> int:
+def main() -> int:
     """Print the verdict; 0 when everything held."""
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seconds", type=float, default=60, help="for all parts together")
+    parser.add_argument("--changes", type=int, help="only confirmed changes under fire, this many")
+    parser.add_argument("--full", action="store_true", help="and every test that is marked proof")
+    # The variable makes two runs alike, as far as real processes can be.
+    seed = int(os.environ.get("PRORATA_TEST_SEED") or time.time())
+    parser.add_argument("--seed", type=int, default=seed)
     given = parser.parse_args()
-    logs.configure("console", "ERROR")
-    print(f"seed {given.seed}: repeat with --seed {given.seed}")
+    logs.configure("console", "CRITICAL")
+    print(f"seed {given.seed}: repeat with --seed {given.seed}", file=sys.stderr, flush=True)
+    # Told to go, it takes its processes along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     postgres.begin_run()
-    started = time.monotonic()
     try:
         postgres.template_url()
-        tally = asyncio.run(main(given.seconds, given.seed))
+        parts = prove(given.seconds, given.changes, given.seed, full=given.full)
     finally:
         postgres.end_run()
-    print(f"states: {dict(tally.states)}")
-    print(tally.verdict(time.monotonic() - started))
-    return 0 if tally.is_clean else 1
+    print(report(parts, given.seed))
+    return 0 if all(part.is_clean for part in parts) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(main())

@@ -68,6 +68,7 @@ async def test_any_key_but_a_test_key_is_refused_before_anything_is_sent(twin: R
     assert list(twin.twin.requests) == []
 
 
+@pytest.mark.proof
 async def test_two_twins_do_not_differ(twin: RunningTwin) -> None:
     """The comparison itself finds nothing where there is nothing to find."""
     code, out, _ = await sandbox("--base", twin.base_url, "--key", "sk_test_other", "--json")
@@ -75,6 +76,7 @@ async def test_two_twins_do_not_differ(twin: RunningTwin) -> None:
     assert (code, report["differences"], report["probes"]) == (0, 0, len(PROBES))
 
 
+@pytest.mark.proof
 async def test_one_changed_behaviour_is_the_one_difference(twin: RunningTwin) -> None:
     """Without any retry, an unpaid renewal ends the subscription: that, and only that, is shown."""
     twin.twin.world.account.retry_days = []

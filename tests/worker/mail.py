@@ -25,6 +25,7 @@ from sync.rules import catalog, policy
 from sync.store import notices
 from sync.store.db import Executor, Pool
 from sync.store.notices import NoticeRow
+from tests.support.patience import SURELY_SECONDS
 from worker.billing import ClosedGateway
 from worker.senders.addresses import address_of
 from worker.senders.mailer import Mailer, Patience
@@ -140,7 +141,7 @@ class Mailbox:
             self.came.set()
         return answer
 
-    async def until(self, count: int, seconds: float = 15) -> None:
+    async def until(self, count: int, seconds: float = SURELY_SECONDS) -> None:
         """Return once so many have arrived."""
         async with asyncio.timeout(seconds):
             while len(self.taken) < count:

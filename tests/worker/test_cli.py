@@ -10,7 +10,7 @@ import pytest
 
 from sync import errors
 from worker.cli import app
-from worker.cli.exits import ExitCode, exit_code
+from worker.cli.exits import ExitCode, exit_code, explain
 from worker.config import ConfigError
 from worker.embedded import EmbeddedPostgresError
 
@@ -34,6 +34,9 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (errors.StripeTrouble("stripe_unavailable", "x"), 6),
         (errors.DatabaseTrouble("database_unavailable", "x"), 7),
         (asyncpg.UndefinedTableError("x"), 7),
+        (asyncpg.DeadlockDetectedError("x"), 7),
+        (asyncpg.ConnectionDoesNotExistError("x"), 7),
+        (asyncpg.StatementCompletionUnknownError("x"), 9),
         (EmbeddedPostgresError("x"), 7),
         (errors.OutcomeUnknown("outcome_unknown", "x"), 9),
         (TimeoutError(), 9),
@@ -43,6 +46,26 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_failure_has_its_exit_code(error: Exception, code: int) -> None:
     """Scripts tell failures apart by the exit code."""
     assert exit_code(error) == ExitCode(code)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (asyncpg.DeadlockDetectedError("deadlock detected"), "busy with others (deadlock detected)"),
+        (asyncpg.ConnectionDoesNotExistError("it was closed"), "cannot say what became of this command"),
+        (asyncpg.StatementCompletionUnknownError("no answer"), "cannot say what became of this command"),
+        (TimeoutError(), "cannot say what became of this command"),
+    ],
+)
+def test_database_trouble_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    """Whatever it was, the same command may be repeated, and the message says that this charges once."""
+    explain(error, as_json=True)
+    document = json.loads(capsys.readouterr().err)
+    assert ("database_unavailable", True) == (document["code"], document["retryable"])
+    assert said in document["detail"]
+    assert document["detail"].endswith("Repeat the same command: nothing is ever charged twice.")
 
 
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

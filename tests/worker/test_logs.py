@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import structlog
 
+from sync.telemetry import REGISTRY
 from worker import logs
 from worker.log_cleaning import clean, clean_text
+from worker.log_streams import Aside
 
 
 class Lines:
@@ -160,3 +166,29 @@ def test_bytes_and_strangers_are_short() -> None:
     """Bodies are never printed, and unknown objects are text."""
     assert clean("body", b"secret") == "<6 bytes>"
     assert clean("items", [object] * 99) == [str(object)] * 50
+
+
+def test_who_logs_aside_never_waits() -> None:
+    """While nobody reads, so many lines are kept in their order, and the others are counted."""
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    aside, lost = Aside(stream, lines_most=3), _lost()
+    aside.write("x" * 1_000_000)
+    while aside._waiting.qsize():
+        time.sleep(0.01)
+    for number in range(10):
+        aside.write(f"{number}\n")
+    assert lost + 7 == _lost()
+
+    arrived: list[bytes] = []
+    reader = threading.Thread(target=lambda: arrived.extend(iter(partial(os.read, reading, 65_536), b"")))
+    reader.start()
+    aside.close()
+    stream.close()
+    reader.join()
+    os.close(reading)
+    assert b"x" * 1_000_000 + b"0\n1\n2\n" == b"".join(arrived)
+
+
+def _lost() -> float:
+    return REGISTRY.get_sample_value("log_lines_lost_total") or 0.0

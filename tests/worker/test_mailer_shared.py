@@ -10,6 +10,7 @@ from sync import notices
 from sync.store import notices as store_of
 from sync.store.db import Pool
 from sync.telemetry import REGISTRY
+from tests.support.patience import SURELY_SECONDS
 from tests.worker.mail import (
     INSERT_ACCOUNT,
     mail_server,
@@ -83,9 +84,9 @@ async def test_stop_finishes_the_mail_at_hand(pool: Pool) -> None:
         for number in range(12):
             await store(pool, f"k{number}")
         running = asyncio.create_task(mailer_on(pool, box.url).run(stop))
-        await asyncio.wait_for(holding.wait(), 10)
+        await asyncio.wait_for(holding.wait(), SURELY_SECONDS)
         stop.set()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, SURELY_SECONDS)
 
     rows = await store_of.newest(pool, 20, failed=False)
     done = [row for row in rows if row.sent_at is not None]
@@ -119,7 +120,7 @@ async def test_waiting_loop_hears_of_a_new_notice(pool: Pool) -> None:
         running = asyncio.create_task(mailer_on(pool, box.url).run(stop))
         await asyncio.sleep(0)
         await store(pool, "k1")
-        await box.until(1, seconds=5)
+        await box.until(1, seconds=SURELY_SECONDS)
         stop.set()
         await running
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from sync.errors import Conflict, DatabaseTrouble
+from tests.support.patience import SURELY_SECONDS
 from tests.support.postgres import with_database
 from worker import migrate as module
 from worker.migrate import Migration, load_migrations, migrate, pending
@@ -18,6 +20,15 @@ pytestmark = pytest.mark.pg15
 
 FIRST = Migration(1, "first", "CREATE TABLE one (id integer); CREATE TABLE two (id integer)")
 SECOND = Migration(2, "second", "CREATE TABLE three (id integer)")
+RUN = """
+import asyncio, sys
+from worker.migrate import Migration, migrate
+asyncio.run(migrate(sys.argv[1], eval(sys.argv[2])))
+"""
+IN_THE_MIDDLE = """
+SELECT count(*) > 0 FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'prorata-migrate' AND wait_event = 'PgSleep'
+"""
 
 
 async def tables(url: str) -> set[str]:
@@ -84,6 +95,27 @@ async def test_failed_migration_leaves_nothing(empty_database_url: str) -> None:
     with pytest.raises(DatabaseTrouble, match="0002_broken failed: division by zero"):
         await migrate(empty_database_url, [FIRST, broken])
     assert await tables(empty_database_url) == {"schema_migration", "one", "two"}
+
+
+async def test_killed_migration_leaves_nothing_and_is_run_again(empty_database_url: str) -> None:
+    """SIGKILL in the middle of a file: what it had done is gone, those before it stay, a next run goes on."""
+    halfway = dataclasses.replace(SECOND, sql=f"{SECOND.sql}; SELECT pg_sleep(2)")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RUN, empty_database_url, repr([FIRST, halfway])
+    )
+    watcher = await asyncpg.connect(empty_database_url)
+    try:
+        async with asyncio.timeout(SURELY_SECONDS):
+            while not await watcher.fetchval(IN_THE_MIDDLE):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        process.kill()
+        await process.wait()
+        await watcher.close()
+
+    assert await tables(empty_database_url) == {"schema_migration", "one", "two"}
+    assert await migrate(empty_database_url, [FIRST, SECOND]) == [SECOND]
+    assert await tables(empty_database_url) == {"schema_migration", "one", "two", "three"}
 
 
 async def test_concurrent_runs_apply_once(empty_database_url: str) -> None:
