@@ -231,8 +231,8 @@ async def ensure_partitions(conn: Executor, from_time: datetime, months: int) ->
 def limited(statement: str, rows: int) -> str:
     """Return a statement that stops after so many rows.
 
-    As a parameter the number would be unknown to a plan that is kept, so PostgreSQL would plan each call
-    anew, over every partition: ten times the price of a look at an empty inbox.
+    As a parameter the number would be unknown to a plan that is kept, so PostgreSQL would plan each look
+    anew, over every partition.
     """
     return f"{statement} LIMIT {rows:d}"
 

@@ -22,7 +22,7 @@ FIRST_WITH_BUILTIN_LOCALE = 17
 BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 LIBC_LOCALE = ["--locale=C.UTF-8"]
 # Rounds of hashing slow down who guesses passwords. Nobody guesses one of 192 random bits, and 4,096 rounds
-# are most of the price of a new connection on both sides.
+# are a fifth of the price of a new connection.
 FIRST_WITH_SCRAM_ITERATIONS = 16
 EASY_LOGIN = ["-c", "scram_iterations=1"]
 
