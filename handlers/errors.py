@@ -13,31 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Final
 
 from aiohttp import web
 
 from sync.errors import Code, DatabaseTrouble, Problem, ProrataError
 from sync.store.db import Failure, classify
+from sync.told import Told
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _MOST_PROBLEMS: Final = 100
 _LONGEST_SENTENCE: Final = 1000
 
 
-class DoorCode(StrEnum):
+class DoorCode(Told):
     """Codes of problems that only exist because there is a door: plain HTTP went wrong."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str) -> Self:
-        """Make the member equal to its code and hang the sentence on it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
     METHOD_NOT_ALLOWED = "method_not_allowed", "This address exists, but not for this method."
     BODY_TOO_LARGE = "body_too_large", "The body of the request is larger than this door takes."

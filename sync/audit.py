@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from sync import clock
 from sync.errors import Code, NotFound
@@ -20,23 +19,15 @@ from sync.rules.audit_chain import BEGINNING, Break, Entry, Head, Link, check_en
 from sync.store import accounts as account_store
 from sync.store import audit as store
 from sync.store.db import Connection, Executor, at_end
+from sync.told import Told
 
 # Whoever acts without having been asked by anybody.
 PRORATA = "prorata"
 PAGE = 1000
 
 
-class Act(StrEnum):
+class Act(Told):
     """What can be found in the log; `sentence` says it for the reader of a timeline."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str) -> Self:
-        """Make the member equal to its name and hang the sentence on it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
     ACCOUNT_CREATED = "account.created", "The account was created."
     ACCOUNT_LINKED = "account.linked", "The account took over a customer that Stripe had."

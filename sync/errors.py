@@ -16,21 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Self
+
+from sync.told import Told
 
 
-class Code(StrEnum):
+class Code(Told):
     """The stable, machine-readable names of problems; `sentence` says when each one is used."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str = "") -> Self:
-        """Make the member equal to its code and hang the sentence on it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
     # The request itself.
     BAD_REQUEST = "bad_request", "The request has a missing, misspelt or wrongly typed part."

@@ -5,10 +5,11 @@ No account, customer or change id is ever a label: they go into the log lines, a
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from sync.told import Told
 
 # Our own registry, so that a library which registers something in the global one does not change /metrics.
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
@@ -105,17 +106,8 @@ PG_POOL_WAITING: Final = _gauge("pg_pool_waiting", "Tasks that wait for a databa
 BUILD_INFO: Final = _gauge("build_info", "Always 1; the labels tell the version.", "version", "stripe_api")
 
 
-class LogEvent(StrEnum):
+class LogEvent(Told):
     """Every name a log line may have: `noun.verb_past`; `sentence` says what happened, for the reader."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str) -> Self:
-        """Make the member equal to its name and hang the sentence on it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
     # The process.
     PROCESS_STARTED = "process.started", "A command came up and is ready to work."

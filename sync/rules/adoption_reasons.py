@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Self
+
+from sync.told import Told
 
 
-class _Said(StrEnum):
-    """A code with a sentence."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str = "") -> Self:
-        """Make the member equal to its code and hang the sentence on it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
-
-
-class Reason(_Said):
+class Reason(Told):
     """Why nothing was written for a subscription."""
 
     # The subscription and its customer.
@@ -71,7 +58,7 @@ class Reason(_Said):
     CHANGE_IN_PROGRESS = "change_in_progress", "A change of the account is still open."
 
 
-class Remark(_Said):
+class Remark(Told):
     """What is adopted as it is, and limits what can be changed later."""
 
     OUTSIDE_CATALOG = "outside_catalog", "An item outside the catalog; it is left alone."
