@@ -121,12 +121,12 @@ def breaks_storeys(source: Source, name: str) -> bool:
 
 
 def breaks_rules(source: Source, name: str) -> bool:
-    """`sync.rules` knows the standard library, itself and the errors; nothing that waits or reads."""
+    """`sync.rules` knows the standard library, itself, errors and names; nothing that waits or reads."""
     if not inside(source.module, ("sync.rules",)):
         return False
     impure = ("asyncio", "os", "socket", "subprocess", "threading", "time", "random", "secrets")
     standard = name.split(".")[0] in sys.stdlib_module_names and not inside(name, impure)
-    return not standard and not inside(name, ("sync.rules", "sync.errors"))
+    return not standard and not inside(name, ("sync.rules", "sync.errors", "sync.told"))
 
 
 def breaks_stripe(source: Source, name: str) -> bool:
