@@ -50,13 +50,14 @@ SELECT {_COLUMNS} FROM change_request
    AND ($4::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM change_request WHERE id = $4))
  ORDER BY created_at DESC, id DESC LIMIT $1
 """
-# A move succeeds from the expected state only: two deciders cannot both win.
+# A move succeeds from the expected state only: two deciders cannot both win. What support carries out is
+# confirmed in the transaction that decides it, so both moments are the transaction's.
 MOVE_REQUEST = f"""
 UPDATE change_request
    SET state = $3, decided_by = coalesce($4, decided_by), decided_effective = coalesce($5, decided_effective),
        note = coalesce($6, note), quote_id = coalesce($7, quote_id), change_id = coalesce($8, change_id),
        expires_at = coalesce($9, expires_at),
-       decided_at = CASE WHEN $4 IS NULL THEN decided_at ELSE clock_timestamp() END
+       decided_at = CASE WHEN $4 IS NULL THEN decided_at ELSE now() END
  WHERE id = $1 AND state = ANY ($2)
 RETURNING {_COLUMNS}
 """

@@ -84,6 +84,18 @@ async def test_approved_now_the_unused_time_is_credit(mid: World) -> None:
     assert abs(customer["balance"] - promised["to_balance"]["amount_minor"]) < 10
 
 
+async def test_nothing_is_confirmed_before_it_was_decided(mid: World) -> None:
+    """What support carries out is confirmed by its decision: finance's register tells them in order."""
+    request = (await ask(mid, "renewal", terms={"tier": "plus"})).body
+    change_id = (await approve(mid, request)).body["change_id"]
+
+    decided_at = await mid.billing.pool.fetchval(
+        "SELECT decided_at FROM change_request WHERE id = $1", request["id"]
+    )
+    confirmed_at = await mid.billing.pool.fetchval("SELECT created_at FROM change WHERE id = $1", change_id)
+    assert decided_at <= confirmed_at
+
+
 async def test_approved_at_renewal_it_waits_for_the_renewal(mid: World) -> None:
     """Support promises the lower tier for the next period."""
     request = (await ask(mid, "renewal", terms={"tier": "plus"})).body
