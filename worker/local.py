@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from worker import local_process
 from worker.config import environment_without
-from worker.local_process import Child, LocalError, free_port, wait_for_http
+from worker.local_process import Child, LocalError, wait_for_http
+from worker.ports import free_port
 
 __all__ = ["Child", "Local", "LocalError", "Secrets", "free_port", "local"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -122,19 +120,3 @@ async def wait_for_http(url: str, child: Child) -> None:
                         return
             await asyncio.sleep(POLL_SECONDS)
     raise LocalError(f"{child.name} did not come up:\n{child.last_words()}")
-
-
-def free_port(wished: int = 0) -> int:
-    """A port of this machine that was free a moment ago: the wished one, if it is free.
-
-    Otherwise below the range that the system hands out to outgoing connections, so that none of those takes
-    it before somebody listens.
-    """
-    candidates = [wished] if wished else []
-    candidates += [secrets.randbelow(12_000) + 20_000 for _ in range(50)]
-    for port in candidates:
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise LocalError("this machine has no free port on 127.0.0.1")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -64,6 +65,12 @@ async def test_starts_and_keeps_its_data(folder: Path) -> None:
     with server(folder) as second:
         assert second.url == url
         assert await ask(url, "SELECT answer FROM kept") == 42
+
+
+def test_no_outgoing_connection_takes_its_port(folder: Path) -> None:
+    """It starts again at the same address: its port lies below those that the system hands out."""
+    with server(folder) as running:
+        assert (urlsplit(running.url).port or 0) < 32_768
 
 
 async def test_listens_on_loopback_with_a_password(folder: Path) -> None:

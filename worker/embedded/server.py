@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from sync.clock import monotonic
 from worker.embedded import binaries, cluster, home, process
 from worker.embedded.binaries import Binaries, EmbeddedPostgresError
 from worker.embedded.state import ServerState, read_state, write_state
+from worker.ports import free_port
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 15.0
@@ -127,7 +127,7 @@ class EmbeddedPostgres:
         data = cluster.prepare(place, programs, user, self._state_dir)
         process.remove_stale_pid_file(data)
         previous = read_state(self._state_dir)
-        port = previous.port if previous is not None and _is_free(previous.port) else _free_port()
+        port = free_port(previous.port if previous is not None else 0)
         for _ in range(PORT_TRIES):
             state = ServerState(port=port, major=programs.major, home=str(place), owner_pid=os.getpid())
             write_state(self._state_dir, state)
@@ -135,7 +135,7 @@ class EmbeddedPostgres:
             if _wait_ready(data, self._child, self._state_dir):
                 self._pid = self._child.pid
                 return
-            port = _free_port()
+            port = free_port()
         raise EmbeddedPostgresError(f"PostgreSQL found no free port; see {self._state_dir / 'server.log'}")
 
     def _spawn(
@@ -202,22 +202,6 @@ def _refused_port(state_dir: Path) -> bool:
         return False
     tail = "\n".join(log.splitlines()[-5:])
     raise EmbeddedPostgresError(f"PostgreSQL ended at once; the end of {state_dir / 'server.log'}:\n{tail}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @contextmanager
