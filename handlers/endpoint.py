@@ -41,7 +41,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         try:
             with impatient(request.app[SETTINGS].database_seconds):
                 answer = await _answer(route, request)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the caller gets an answer
             answer = failure_answer(request, error)
         return answer.response()
 
@@ -109,7 +109,7 @@ async def _handle(route: Route, request: web.Request, call: Call[Any, Any]) -> A
                 return await retried(partial(route.handler, call), seconds=call.settings.database_seconds)
     except TimeoutError as error:
         return failure_answer(request, _timed_out() if patience.expired() else error)
-    except Exception as error:
+    except Exception as error:  # whatever it is, an Idempotency-Key may have to remember it
         return failure_answer(request, error)
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from aiohttp import web
 
 from sync.errors import Code, DatabaseTrouble, Problem, ProrataError
-from sync.store.db import Failure, classify
+from sync.store.db import is_passing
 from sync.told import Told
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -198,12 +198,7 @@ def document_of(error: BaseException) -> ProblemDocument:
             return _of_ours(error)
         case web.HTTPException():
             return _of_http(error)
-    return _DATABASE_AWAY if is_database_trouble(error) else INTERNAL
-
-
-def is_database_trouble(error: BaseException) -> bool:
-    """Return whether PostgreSQL is away, full, stopping or busy with others; a bad query is our fault."""
-    return classify(error) in (Failure.RETRY, Failure.UNAVAILABLE)
+    return _DATABASE_AWAY if is_passing(error) else INTERNAL
 
 
 def code_of(value: str) -> Code | DoorCode:

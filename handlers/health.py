@@ -66,5 +66,5 @@ async def _ask(ready: AskReady, seconds: float) -> Readiness:
 
     try:
         return await within(seconds, ask())
-    except Exception as error:
+    except Exception as error:  # whatever it is, we are not ready
         return Readiness({"database": f"no answer ({type(error).__name__})"})

@@ -138,7 +138,7 @@ class Intake:
             await self._store(
                 sorted(self._in_flight.values(), key=lambda each: (each.event.created, each.event.id))
             )
-        except Exception as error:
+        except Exception as error:  # whatever one batch brings, whoever waits is told, and the next one comes
             log.warning(
                 LogEvent.INBOX_REFUSED, reason=type(error).__name__, waiting=len(self._queue) + len(keys)
             )

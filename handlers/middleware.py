@@ -54,7 +54,7 @@ async def last_resort(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:
             raise
         return failure_answer(request, error).response()
-    except Exception as error:
+    except Exception as error:  # whatever it is, the caller gets an answer
         return failure_answer(request, error).response()
 
 

@@ -174,7 +174,7 @@ async def shown(
 async def chains(conn: Executor, kept: Kept) -> list[str | None]:
     """Every chain that exists, or was seen before."""
     found = await store.chains(conn)
-    return found + [account_id for account_id in kept if account_id not in found]
+    return list(dict.fromkeys([*found, *kept]))
 
 
 async def count(conn: Executor) -> int:

@@ -14,7 +14,7 @@ from sync.billing import Billing
 from sync.errors import Code, Conflict, NotFound, OutcomeUnknown, Refused
 from sync.gateway import Failure, StoredCall, StripeCallFailed, Verdict
 from sync.requests import ACCOUNT_METADATA, Body
-from sync.state_at_stripe import ENDED
+from sync.rules.entitlements import ENDED
 from sync.steps import Chore
 from sync.store import accounts as store
 from sync.store import calls as call_store

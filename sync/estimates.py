@@ -16,13 +16,13 @@ from sync.quotes import require_account
 from sync.rules import proration
 from sync.rules.catalog import Catalog
 from sync.rules.differences import targets_of
+from sync.rules.entitlements import ENDED
 from sync.rules.items import Item
 from sync.rules.planner import plan as make_plan
 from sync.rules.price_book import PriceBook
 from sync.rules.proration import Estimate, EstimateLine, Period
 from sync.rules.slots import Slot
 from sync.rules.terms import PartialTerms, Terms, merge
-from sync.state_at_stripe import ENDED
 from sync.store import accounts as account_store
 from sync.store import mirror as mirror_store
 from sync.store import promises as promise_store

@@ -13,7 +13,7 @@ from sync.mirror import Mirror, Read
 from sync.rules.ordering import Verdict
 from sync.steps import Chore
 from sync.store import refresh as store
-from sync.store.db import Failure, Pool, classify
+from sync.store.db import Pool, is_passing
 from sync.store.refresh import Claim
 from sync.telemetry import LogEvent
 
@@ -62,8 +62,8 @@ class Refresh:
         try:
             read = await self._gateway.read_object(claimed.kind, claimed.object_id)
             await self._apply(claimed, read)
-        except Exception as error:
-            if classify(error) in (Failure.RETRY, Failure.UNAVAILABLE):
+        except Exception as error:  # whatever one object brings, the others are read
+            if is_passing(error):
                 raise
             # Stripe cannot answer, or answers in a shape that we do not know: nothing is lost by waiting.
             log.warning(LogEvent.JOB_FAILED, object_id=claimed.object_id, error=type(error).__name__)

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import structlog
@@ -74,10 +73,7 @@ class _Heap:
 async def plan(pool: Pool, keep: Keep, now: datetime) -> list[Pruned]:
     """What `prune` would do at this moment; deletes nothing."""
     found = [await _plan_month(pool, name) for name in await _old_months(pool, keep, now)]
-    for heap in _heaps(keep):
-        before = now - timedelta(days=heap.days)
-        found.append(Pruned(heap.what, await heap.count(pool, before), before))
-    return found
+    return found + [await _plan_heap(pool, heap, now) for heap in _heaps(keep)]
 
 
 async def prune(
@@ -183,17 +179,21 @@ async def _drop_month(pool: Pool, name: str) -> Pruned:
 # ---- rows
 
 
+async def _plan_heap(pool: Pool, heap: _Heap, now: datetime) -> Pruned:
+    before = now - timedelta(days=heap.days)
+    return Pruned(heap.what, await heap.count(pool, before), before)
+
+
 async def _delete_all(pool: Pool, heap: _Heap, now: datetime) -> Pruned:
     """Delete a heap in pieces; its entry in the audit log is in the transaction of the first one."""
-    before, rows = now - timedelta(days=heap.days), 0
-    counted = Pruned(heap.what, await heap.count(pool, before), before)
+    planned, rows = await _plan_heap(pool, heap, now), 0
     while True:
         async with transaction(pool) as conn:
-            piece = await heap.delete(conn, before, PIECE)
+            piece = await heap.delete(conn, planned.before, PIECE)
             if piece and not rows:
-                await _remember(conn, counted)
+                await _remember(conn, planned)
         if not piece:
-            return replace(counted, rows=rows)
+            return replace(planned, rows=rows)
         rows += piece
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -213,8 +213,3 @@ def _tell(pruned: Pruned) -> Pruned:
         PRUNED_TOTAL.inc(pruned.rows)
         log.info(LogEvent.DATA_PRUNED, what=pruned.what, rows=pruned.rows)
     return pruned
-
-
-def pruned_json(pruned: Pruned) -> dict[str, Any]:
-    """One heap, for people and scripts."""
-    return {"what": pruned.what, "rows": pruned.rows, "before": pruned.before, "kept": pruned.kept}

@@ -13,12 +13,12 @@ import msgspec
 from sync.billing import Billing
 from sync.gateway import Gateway
 from sync.requests import ACCOUNT_METADATA
+from sync.rules.entitlements import ENDED
 from sync.rules.items import Item
 from sync.store import mirror as mirror_store
 from sync.store.accounts import AccountRow
 from sync.stripe_objects import Charge, Customer, Invoice, InvoiceItem, Schedule, Subscription, ref_id
 
-ENDED = ("canceled", "incomplete_expired")
 NOT_PAID = ("draft", "open", "uncollectible")
 # A payment that waits for the payer's bank takes minutes, and Stripe drops it when the period ends.
 QUIET_SECONDS = 30 * 60

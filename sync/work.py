@@ -7,7 +7,7 @@ while we work, and every move carries the fence that came with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,21 +129,30 @@ async def held(billing: Billing, change_id: str, name: Leg) -> AsyncIterator[Wor
     if change is None or quote is None or account is None:
         raise AssertionError("foreign keys keep a leg's change, quote and account")
     work = Work(billing, account, quote, leg)
-    renewing = asyncio.create_task(_renew(work))
-    try:
+    async with renewed(work.is_held, change_id=change_id):
         yield work
+
+
+@asynccontextmanager
+async def renewed(renew: Callable[[], Awaitable[bool]], **whose: str) -> AsyncIterator[None]:
+    """Keep a lease while the work lasts. Once it is lost, every write and every send of ours fails.
+
+    `renew` is False once it is lost; `whose` names the work in the log.
+    """
+    renewing = asyncio.create_task(_renew(renew, whose))
+    try:
+        yield
     finally:
         renewing.cancel()
         with suppress(asyncio.CancelledError):
             await renewing
 
 
-async def _renew(work: Work) -> None:
-    """Keep the lease while the work lasts. Once it is lost, every move and every send of ours fails."""
+async def _renew(renew: Callable[[], Awaitable[bool]], whose: Mapping[str, str]) -> None:
     while True:
         await asyncio.sleep(RENEW_SECONDS)
         try:
-            if not await store.renew(work.billing.pool, work.leg):
+            if not await renew():
                 return
         except TROUBLE as error:
-            log.warning(LogEvent.JOB_FAILED, change_id=work.change_id, error=str(classify(error)))
+            log.warning(LogEvent.JOB_FAILED, error=str(classify(error)), **whose)

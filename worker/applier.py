@@ -120,7 +120,7 @@ class Applier:
             try:
                 handled = await work()
                 pause = BACK_OFF_SECONDS[0]
-            except Exception as error:
+            except Exception as error:  # the loop must outlive whatever one batch brings
                 self._tell(error)
                 await _first_of(pause, stop)
                 pause = min(BACK_OFF_SECONDS[1], pause * 2)
@@ -186,7 +186,7 @@ class Refresher:
             taken = 0
             try:
                 taken = await self._refresh.run_once()
-            except Exception as error:
+            except Exception as error:  # and so must this one outlive its reads
                 log_failure(error, kind="refresh")
             if not taken:
                 await _first_of(self._poll_seconds, stop)

@@ -20,14 +20,13 @@ from sync import failpoints
 from sync.mirror import Mirror
 from sync.observation import Observation
 from sync.steps import Chore
-from sync.store.db import Connection, Failure, Pool, classify
+from sync.store.db import Connection, Pool, is_passing
 from sync.telemetry import DEAD_LETTER, EVENT_QUARANTINED, LogEvent
 
 log = structlog.get_logger(__name__)
 
 # Longer than any statement and any lock may take: what lasts longer never comes back.
 LONGEST_SECONDS: Final = 60.0
-_DATABASE: Final = frozenset({Failure.RETRY, Failure.UNAVAILABLE})
 # What no event can bring about: a table or column of another release, a right, a schema, a corrupt index.
 _SET_UP: Final = (
     asyncpg.SyntaxOrAccessError,
@@ -142,7 +141,7 @@ def fault_of(error: Exception) -> Fault:
         return Fault.STUCK
     if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):
         return Fault.LOCK
-    if classify(error) in _DATABASE:
+    if is_passing(error):
         return Fault.DATABASE
     return Fault.SET_UP if isinstance(error, _SET_UP) else Fault.EVENT
 

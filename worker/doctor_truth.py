@@ -52,7 +52,7 @@ async def drift(pool: Pool) -> Finding:
 
 
 def _rank(kind: str) -> int:
-    return ("critical", "warning", "notice").index(FindingKind[kind.upper()].severity)
+    return ("critical", "warning", "notice").index(FindingKind(kind).severity)
 
 
 def ago(seconds: float) -> str:

@@ -69,7 +69,7 @@ class SingleTries:
             return
         try:
             await self._applying.these([key])
-        except Exception as error:
+        except Exception as error:  # judged at once: what is no event's own fault is raised again
             await self._failed(key, attempts, error.cause if isinstance(error, BatchFailed) else error)
 
     async def _failed(self, key: Key, attempts: int, error: Exception) -> None:

@@ -25,6 +25,9 @@ class State(StrEnum):
     BURIED = "buried"  # failed too often, or no event at all: a person has to look
 
 
+ENDED = (State.FINISHED, State.IGNORED, State.BURIED)
+
+
 class Source(StrEnum):
     """How an event reached us."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from handlers.inbox import Key, State
+from handlers.inbox import ENDED, Key, State, as_text
 from sync.store.db import Executor
 
 
@@ -101,19 +102,7 @@ async def replay(conn: Executor, key: Key) -> bool:
 
     Harmless by itself: what is older than the mirror is ignored again.
     """
-    ended = [State.FINISHED, State.IGNORED, State.BURIED]
-    return await conn.execute(REOPEN_EVENT, *key, ended) == "UPDATE 1"
-
-
-BURY_EVENT = """
-UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_error = $3
- WHERE created = $1 AND id = $2 AND state = 'waiting'
-"""
-
-
-async def bury(conn: Executor, key: Key, why: str) -> bool:
-    """Set a waiting event aside by hand; False when no such event waits."""
-    return await conn.execute(BURY_EVENT, *key, why[:500]) == "UPDATE 1"
+    return await conn.execute(REOPEN_EVENT, *key, ENDED) == "UPDATE 1"
 
 
 DISMISS_EVENT = """
@@ -124,9 +113,9 @@ UPDATE inbox SET state = 'ignored', finished_at = now(), retry_at = NULL, last_e
 
 async def dismiss(conn: Executor, key: Key, why: str) -> bool:
     """Give up a buried event for good; False when no such event is buried. `replay` still brings it back."""
-    return await conn.execute(DISMISS_EVENT, *key, why[:500]) == "UPDATE 1"
+    return await conn.execute(DISMISS_EVENT, *key, as_text(why)) == "UPDATE 1"
 
 
-def _summary(values: list[object]) -> EventSummary:
-    values[6] = State(str(values[6]))
-    return EventSummary(*values)  # type: ignore[arg-type]
+def _summary(values: list[Any]) -> EventSummary:
+    values[6] = State(values[6])
+    return EventSummary(*values)

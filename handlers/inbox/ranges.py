@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.inbox import Key, State
+from handlers.inbox import ENDED, Key, State
 from sync.store.db import Connection, Executor
-
-ENDED = (State.FINISHED, State.IGNORED, State.BURIED)
 
 
 @dataclass(frozen=True, slots=True)

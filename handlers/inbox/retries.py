@@ -83,6 +83,6 @@ UPDATE inbox SET state = 'buried', finished_at = now(), retry_at = NULL, last_er
 """
 
 
-async def bury(conn: Executor, key: Key, error: str) -> bool:
+async def bury(conn: Executor, key: Key, why: str) -> bool:
     """Set an event aside for a person; False when it does not wait any more."""
-    return await conn.execute(BURY, key.created, key.id, as_text(error)) == "UPDATE 1"
+    return await conn.execute(BURY, *key, as_text(why)) == "UPDATE 1"

@@ -17,7 +17,7 @@ from sync.adopt.found import Candidate, Prices, candidate, with_products, with_s
 from sync.billing import Billing
 from sync.errors import Code, NotFound
 from sync.gateway import ObjectPage, ObjectRead
-from sync.rules.adoption import ENDED
+from sync.rules.entitlements import ENDED
 from sync.rules.price_book import PriceBook
 from sync.store import backfills
 from sync.stripe_objects import Product, Subscription, ref_id

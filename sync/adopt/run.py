@@ -22,6 +22,7 @@ from sync.at_once import at_most
 from sync.billing import Billing
 from sync.gateway import ObjectRead
 from sync.rules.adoption_prices import PriceMap, Saying
+from sync.rules.price_book import PriceBook
 from sync.store import adoptions as store
 from sync.store import catalog_prices
 from sync.store.db import transaction
@@ -68,7 +69,7 @@ def _silent(what: str, done: int, total: int | None) -> None: ...
 async def adopt(billing: Billing, choice: Choice, progress: Progress = _silent) -> Adoption:
     """Adopt one subscription or all. Raises NotFound for one that Stripe does not have, and StripeTrouble."""
     book = await catalog_prices.book(billing.pool)
-    found = await _read(billing, choice, progress)
+    found = await _read(billing, book, choice, progress)
     owners = await store.owners(billing.pool, [each.customer.id for each in found])
     known = Known(
         Saying(billing.catalog, book, choice.mapped), choice.naming, owners, _shared(found, choice.naming)
@@ -84,8 +85,7 @@ async def adopt(billing: Billing, choice: Choice, progress: Progress = _silent) 
     return done
 
 
-async def _read(billing: Billing, choice: Choice, progress: Progress) -> list[Candidate]:
-    book = await catalog_prices.book(billing.pool)
+async def _read(billing: Billing, book: PriceBook, choice: Choice, progress: Progress) -> list[Candidate]:
     keep = _keeper(billing, choice)
     if choice.subscription_id is not None:
         return [await reading.read_one(billing, book, keep, choice.subscription_id)]

@@ -24,7 +24,7 @@ from sync.steps import Chore
 from sync.store import accounts as account_store
 from sync.store import adoptions as store
 from sync.store import changes as change_store
-from sync.store.adoptions import ForeignPrice
+from sync.store.adoptions import ForeignPrice, Owned
 from sync.store.db import Connection
 from sync.telemetry import LogEvent
 
@@ -71,13 +71,12 @@ class Result:
 class Known:
     """What is known before any subscription is looked at: who says what, and whose customers they are.
 
-    `owners` gives account id and subscription id by customer; `shared` are the account ids that more than
-    one customer claims.
+    `owners` gives the account by customer; `shared` are the account ids that more than one customer claims.
     """
 
     saying: Saying
     naming: Naming
-    owners: Mapping[str, tuple[str, str | None]]
+    owners: Mapping[str, Owned]
     shared: frozenset[str] = frozenset()
 
 
@@ -91,12 +90,12 @@ class _Refusal(Exception):
 async def take_over(billing: Billing, found: Candidate, known: Known, *, actor: str, dry_run: bool) -> Result:
     """Adopt one subscription, or say why not. Again it does nothing; with `dry_run` it never writes."""
     subscription = found.subscription
-    if (account_id := _holder(found, known.owners)) is not None:
-        return await _already(billing, found, account_id)
-    decided, owner = _judge(found, known)
-    if isinstance(decided, Unmapped) or owner is None:
-        reasons = decided.reasons if isinstance(decided, Unmapped) else ()
-        return await _refused(billing, found, reasons, dry_run=dry_run)
+    if (owned := _holder(found, known.owners)) is not None:
+        return _already(found, owned)
+    judged = _judge(found, known)
+    if isinstance(judged, Unmapped):
+        return await _refused(billing, found, judged.reasons, dry_run=dry_run)
+    decided, owner = judged
     if dry_run:
         said = Outcome.WOULD_ADOPT
         return Result(subscription.id, subscription.customer_id, said, owner.account_id, None, decided)
@@ -104,8 +103,8 @@ async def take_over(billing: Billing, found: Candidate, known: Known, *, actor: 
         adoption_id = await _write(billing, found, known, decided, owner, actor)
     except _Refusal as refusal:
         owners = await store.owners(billing.pool, [found.customer.id])
-        if (account_id := _holder(found, owners)) is not None:  # another adoption was faster
-            return await _already(billing, found, account_id)
+        if (owned := _holder(found, owners)) is not None:  # another adoption was faster
+            return _already(found, owned)
         return await _refused(billing, found, (refusal.said,), dry_run=False)
     log.info(LogEvent.SUBSCRIPTION_ADOPTED, subscription_id=subscription.id, account_id=owner.account_id)
     return Result(
@@ -118,36 +117,36 @@ async def take_over(billing: Billing, found: Candidate, known: Known, *, actor: 
     )
 
 
-def _holder(found: Candidate, owners: Mapping[str, tuple[str, str | None]]) -> str | None:
+def _holder(found: Candidate, owners: Mapping[str, Owned]) -> Owned | None:
     """The account that has this very subscription."""
-    account_id, subscription_id = owners.get(found.customer.id, (None, None))
-    return account_id if subscription_id == found.subscription.id else None
+    owned = owners.get(found.customer.id)
+    return owned if owned and owned.subscription_id == found.subscription.id else None
 
 
-async def _already(billing: Billing, found: Candidate, account_id: str) -> Result:
+def _already(found: Candidate, owned: Owned) -> Result:
     """It is an account's: by an adoption, whose id is named then, or because it was bought here."""
-    subscription = found.subscription
-    row = await store.get(billing.pool, subscription.id)
-    adoption_id = row.id if row and row.outcome == "adopted" else None
-    return Result(subscription.id, subscription.customer_id, Outcome.ALREADY, account_id, adoption_id)
+    subscription, said = found.subscription, Outcome.ALREADY
+    return Result(subscription.id, subscription.customer_id, said, owned.account_id, owned.adoption_id)
 
 
-def _judge(found: Candidate, known: Known) -> tuple[Mapped | Unmapped, Owner | None]:
+def _judge(found: Candidate, known: Known) -> tuple[Mapped, Owner] | Unmapped:
     """What it maps to and whose it is; every reason of both together where either is missing."""
-    decided = decide(found.subscription, known.saying)
-    owner = owner_of(found.customer, known.naming)
+    decided, owner = decide(found.subscription, known.saying), _owner(found, known)
+    if isinstance(decided, Mapped) and isinstance(owner, Owner):
+        return decided, owner
+    reasons = decided.reasons if isinstance(decided, Unmapped) else ()
+    return Unmapped((*reasons, *(owner if isinstance(owner, tuple) else ())))
+
+
+def _owner(found: Candidate, known: Known) -> Owner | tuple[Why, ...]:
+    """Whose it is. An account that exists already has its admin; nobody has to be named for it."""
     owned = known.owners.get(found.customer.id)
-    reasons = list(decided.reasons) if isinstance(decided, Unmapped) else []
-    if isinstance(owner, tuple):
-        # An account that exists already has its admin; nobody has to be named for it.
-        reasons += [] if owned is not None else owner
-    elif owned is None and owner.account_id in known.shared:
-        reasons.append(why(Reason.ACCOUNT_ID_SHARED, found.customer.id, owner.account_id))
-    if reasons:
-        return Unmapped(tuple(reasons)), None
     if owned is not None:
-        return decided, Owner(owned[0], "", "", "", "", "")
-    return decided, owner if isinstance(owner, Owner) else None
+        return Owner(owned.account_id, "", "", "", "", "")
+    owner = owner_of(found.customer, known.naming)
+    if isinstance(owner, Owner) and owner.account_id in known.shared:
+        return (why(Reason.ACCOUNT_ID_SHARED, found.customer.id, owner.account_id),)
+    return owner
 
 
 async def _refused(billing: Billing, found: Candidate, reasons: tuple[Why, ...], *, dry_run: bool) -> Result:
@@ -177,7 +176,7 @@ async def _write(
     async with failpoints.committing(billing.pool, [Chore.ADOPT]) as conn:
         if owned is None:
             await _make_account(conn, owner, customer_id, subscription.currency)
-        await _link(conn, owner.account_id, found, owned[1] if owned else None)
+        await _link(conn, owner.account_id, found, owned.subscription_id if owned else None)
         for price in _foreign_prices(mapped, known.saying):
             await store.keep_price(conn, price)
         outcome = store.Outcome(

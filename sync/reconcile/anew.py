@@ -11,7 +11,7 @@ from sync.errors import Code, StripeTrouble
 from sync.reconcile import portal
 from sync.reconcile.invoices import fresh_reads, unexplained
 from sync.reconcile.look import look_at, others_of
-from sync.reconcile.record import record, unique
+from sync.reconcile.record import tell, unique
 from sync.rules.drift import FindingKind
 from sync.store import findings as store
 from sync.store import sweeps
@@ -44,8 +44,8 @@ async def _reconcile(billing: Billing, account_id: str) -> Sequence[FindingRow] 
     async with transaction(billing.pool) as conn:
         await billing.mirror.apply_reads(conn, unique([*look.reads, *invoices]), began=look.began)
         odd = unexplained(await sweeps.unexplained_of(conn, account_id))
-        recorded = await record(conn, former, [*differences, *odd], look.began)
-    recorded.tell()
+        recorded = await store.replace(conn, former, [*differences, *odd], look.began)
+    tell(recorded)
     return recorded.found
 
 

@@ -18,7 +18,6 @@ from sync.store.repairs import RepairRow
 
 # The newest of each finding.
 REPAIRS_MOST = 20
-_SENTENCES = {str(kind): kind.sentence for kind in FindingKind}
 
 
 async def list_findings(
@@ -61,7 +60,7 @@ def _view(row: FindingRow, repairs: Sequence[RepairRow]) -> dict[str, Any]:
         "id": row.id,
         "kind": row.kind,
         "severity": row.severity,
-        "says": _SENTENCES[row.kind],
+        "says": FindingKind(row.kind).sentence,
         "account_id": row.account_id,
         "object_id": row.object_id,
         "about": row.about or None,

@@ -20,16 +20,17 @@ from sync.reconcile.seen import phases_digest, seen
 from sync.renewal.ownership import was_made_for
 from sync.rules.drift import Difference
 from sync.rules.drift_compare import (
-    ENDED,
     NOT_STARTED,
+    Seen,
     compare,
     customer_missing,
     schedule_to_come,
     second_subscription,
     subscription_missing,
 )
-from sync.rules.price_book import PriceBook
+from sync.rules.entitlements import ENDED
 from sync.snapshot import is_deleted
+from sync.state_at_stripe import items_of
 from sync.store import catalog_prices, sweeps
 from sync.stripe_objects import Schedule, Subscription, ref_id
 
@@ -126,11 +127,9 @@ def is_gone(read: ObjectRead) -> bool:
 # ---- what else the account's customer has
 
 
-def of_other(
-    billing: Billing, intent: Intent, subscription: Subscription, prices: PriceBook
-) -> list[Difference]:
+def of_other(intent: Intent, subscription: Subscription) -> list[Difference]:
     """What is wrong with a subscription that is not the account's own."""
-    shown = seen(subscription, None, intent, catalog=billing.catalog, prices=prices)
+    shown = Seen(subscription.id, subscription.status, items_of(subscription))
     return second_subscription(intent.meant, intent.account.stripe_subscription_id, shown)
 
 
@@ -146,14 +145,13 @@ async def others_of(billing: Billing, look: Look) -> list[Difference]:
     account = look.intent.account
     if account.stripe_customer_id is None:
         return []
-    prices = await catalog_prices.book(billing.pool)
     found: list[Difference] = []
     for read in await _all(
         billing, Kind.SUBSCRIPTION, {"customer": account.stripe_customer_id, "status": "all"}
     ):
         if read.object_id != account.stripe_subscription_id:
             look.reads.append(read)
-            found += of_other(billing, look.intent, read.decode(Subscription), prices)
+            found += of_other(look.intent, read.decode(Subscription))
     for read in await _all(
         billing, Kind.SCHEDULE, {"customer": account.stripe_customer_id, "scheduled": True}
     ):

@@ -24,10 +24,11 @@ from sync.reconcile import stale
 from sync.reconcile.anew import reconcile_account
 from sync.reconcile.look import is_gone, of_other, of_schedule_to_come
 from sync.reconcile.meant import Intent, intents
-from sync.reconcile.record import of_own, record, same, unique
+from sync.reconcile.record import of_own, same, tell, unique
 from sync.reconcile.seen import seen
 from sync.rules.drift import Difference
-from sync.rules.drift_compare import ENDED, compare
+from sync.rules.drift_compare import compare
+from sync.rules.entitlements import ENDED
 from sync.rules.price_book import PriceBook
 from sync.snapshot import is_deleted, render
 from sync.steps import Chore
@@ -83,7 +84,6 @@ class Desk:
 class Page:
     """What a page showed of known accounts; `accounts` are those by Stripe customer."""
 
-    began: datetime
     readable: Collection[str]
     accounts: Mapping[str, str]
     known: Mapping[str, Intent]
@@ -102,8 +102,16 @@ class Page:
             self.to_look_at.add(account_id)
 
 
-async def mirrored(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> Page:
-    """Write a page into the mirror, in one transaction, and load what is known of its accounts."""
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What of a page could be read, by object, and whose it is: accounts by Stripe customer."""
+
+    readable: Collection[str]
+    accounts: Mapping[str, str]
+
+
+async def copied(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> Copied:
+    """Write a page into the mirror, in one transaction."""
     billing = desk.billing
     shown = unique(reads)
     readable = [read for read in shown if _is_readable(read)]
@@ -114,13 +122,15 @@ async def mirrored(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> 
         taken = await billing.mirror.apply_reads(conn, readable, began=began)
         await sweeps.note_sightings(conn, stale.sightings(taken, accounts), desk.grace_seconds)
     desk.tally.objects += len(taken)
-    return Page(
-        began,
-        {read.object_id for read in readable},
-        accounts,
-        await intents(billing.pool, accounts.values()),
-        await finding_store.not_over_of(billing.pool, accounts.values()),
-    )
+    return Copied({read.object_id for read in readable}, accounts)
+
+
+async def _page(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> Page:
+    """Write a page into the mirror, and load what is known of its accounts."""
+    pool, done = desk.billing.pool, await copied(desk, reads, began)
+    known = await intents(pool, done.accounts.values())
+    former = await finding_store.not_over_of(pool, done.accounts.values())
+    return Page(done.readable, done.accounts, known, former)
 
 
 def _is_readable(read: ObjectRead) -> bool:
@@ -151,7 +161,7 @@ def _customer_of(read: ObjectRead) -> str | None:
 async def subscriptions_page(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> None:
     """A page of subscriptions that were listed with their schedules inside."""
     schedules = {read.object_id: inside for read in reads if (inside := _schedule_inside(read)) is not None}
-    page = await mirrored(desk, [*reads, *schedules.values()], began)
+    page = await _page(desk, [*reads, *schedules.values()], began)
     for read in reads:
         inside = schedules.get(read.object_id)
         parts = [read, inside] if inside else [read]
@@ -159,7 +169,7 @@ async def subscriptions_page(desk: Desk, reads: Sequence[ObjectRead], began: dat
             continue  # the account of one that is gone is met among those whose subscription is lost
         _judge(desk, page, read.decode(Subscription), inside.decode(Schedule) if inside else None)
     desk.tally.subscriptions += len(reads)
-    await finish(desk, page)
+    await finish(desk, began, page.as_before, page.to_look_at)
 
 
 class _Scheduled(msgspec.Struct):
@@ -196,12 +206,12 @@ def _judge(desk: Desk, page: Page, subscription: Subscription, schedule: Schedul
         page.sort(account.id, of_own(account, rows), found)
     else:
         of_this = [row for row in rows if row.object_id == subscription.id]
-        page.sort(account.id, of_this, of_other(billing, intent, subscription, desk.prices))
+        page.sort(account.id, of_this, of_other(intent, subscription))
 
 
 async def schedules_page(desk: Desk, reads: Sequence[ObjectRead], began: datetime) -> None:
     """A page of schedules that have not begun."""
-    page = await mirrored(desk, reads, began)
+    page = await _page(desk, reads, began)
     for read in reads:
         intent = page.intent_of(_customer_of(read)) if read.object_id in page.readable else None
         if intent is not None and not is_gone(read):
@@ -209,16 +219,18 @@ async def schedules_page(desk: Desk, reads: Sequence[ObjectRead], began: datetim
                 row for row in page.former.get(intent.account.id, ()) if row.object_id == read.object_id
             ]
             page.sort(intent.account.id, of_this, of_schedule_to_come(intent, read.decode(Schedule)))
-    await finish(desk, page)
+    await finish(desk, began, page.as_before, page.to_look_at)
 
 
-async def finish(desk: Desk, page: Page) -> None:
+async def finish(
+    desk: Desk, began: datetime, as_before: Sequence[Difference], to_look_at: Collection[str]
+) -> None:
     """Let the known differences grow older, and look at the accounts that differ otherwise."""
-    if page.as_before:
+    if as_before:
         async with transaction(desk.billing.pool) as conn:
-            recorded = await record(conn, (), page.as_before, page.began)
-        recorded.tell()
-    await look_at_all(desk, page.to_look_at)
+            recorded = await finding_store.replace(conn, (), as_before, began)
+        tell(recorded)
+    await look_at_all(desk, to_look_at)
 
 
 async def look_at_all(desk: Desk, account_ids: Collection[str]) -> None:

@@ -20,12 +20,11 @@ from sync.mirror_rows import Kind
 from sync.reconcile import portal, stale
 from sync.reconcile.anew import look_again
 from sync.reconcile.invoices import unexplained
-from sync.reconcile.pages import Desk, look_at_all, mirrored, schedules_page, subscriptions_page
-from sync.reconcile.record import record, same
-from sync.rules.drift import FindingKind
+from sync.reconcile.pages import Desk, copied, finish, look_at_all, schedules_page, subscriptions_page
+from sync.reconcile.record import same
+from sync.rules.drift import Difference, FindingKind
 from sync.store import findings as finding_store
 from sync.store import sweeps
-from sync.store.db import transaction
 from sync.telemetry import LogEvent
 
 log = structlog.get_logger()
@@ -57,7 +56,7 @@ def _invoices(status: str) -> PageOf:
         page = await desk.billing.gateway.list_objects(
             Kind.INVOICE, {"status": status}, starting_after=cursor
         )
-        await mirrored(desk, page.reads, began)
+        await copied(desk, page.reads, began)
         return page.last_id if page.has_more else None
 
     return page_of
@@ -76,7 +75,7 @@ def _unseen(kind: Kind) -> PageOf:
             if kind is Kind.SUBSCRIPTION:
                 await subscriptions_page(desk, reads, began)
             else:
-                await mirrored(desk, reads, began)
+                await copied(desk, reads, began)
         return ids[-1] if ids else None
 
     return page_of
@@ -112,29 +111,25 @@ async def _odd_invoices(desk: Desk, _: datetime, cursor: str | None) -> str | No
     pool = desk.billing.pool
     began = await sweeps.now(pool)
     odd = await sweeps.unexplained(pool, cursor or "")
-    account_ids = {each.account_id for each in odd}
-    former = {
-        row.key: row for rows in (await finding_store.not_over_of(pool, account_ids)).values() for row in rows
-    }
-    as_before = [each for each in unexplained(odd) if each.key in former and same([former[each.key]], [each])]
-    known = {each.key for each in as_before}
-    async with transaction(pool) as conn:
-        (await record(conn, (), as_before, began)).tell()
-    new = {each.account_id for each in unexplained(odd) if each.key not in known}
-    await look_at_all(desk, {found for found in new if found is not None})
+    former = await finding_store.not_over_of(pool, {each.account_id for each in odd})
+    as_before, to_look_at = list[Difference](), set[str]()
+    for invoice, found in zip(odd, unexplained(odd), strict=True):
+        if same([row for row in former.get(invoice.account_id, ()) if row.key == found.key], [found]):
+            as_before.append(found)
+        else:
+            to_look_at.add(invoice.account_id)
+    await finish(desk, began, as_before, to_look_at)
     return odd[-1].id if odd else None
 
 
 async def _former_findings(desk: Desk, since: datetime, cursor: str | None) -> str | None:
     """What was found before, and was not met in this sweep: still there, or gone."""
-    pool = desk.billing.pool
-    ids = await sweeps.unseen_findings(pool, since, cursor or "")
-    rows = [row for finding_id in ids if (row := await finding_store.get(pool, finding_id)) is not None]
+    rows = await finding_store.not_seen_since(desk.billing.pool, since, cursor or "", sweeps.PAGE)
     await look_at_all(desk, {row.account_id for row in rows if row.account_id is not None})
     for row in rows:
         if row.account_id is None:
             await look_again(desk.billing, row)
-    return ids[-1] if ids else None
+    return rows[-1].id if rows else None
 
 
 async def _portal(desk: Desk, _: datetime, __: str | None) -> str | None:

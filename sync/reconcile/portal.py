@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync.billing import Billing
-from sync.reconcile.record import record
+from sync.reconcile.record import tell
 from sync.rules.drift import Difference, FindingKind
 from sync.store import findings as store
 from sync.store import sweeps
@@ -27,5 +27,5 @@ async def check(billing: Billing) -> None:
     ]
     former = await store.not_over_of_kind(billing.pool, FindingKind.PORTAL_ALLOWS_UPDATES)
     async with transaction(billing.pool) as conn:
-        recorded = await record(conn, former, differences, began)
-    recorded.tell()
+        recorded = await store.replace(conn, former, differences, began)
+    tell(recorded)

@@ -1,20 +1,16 @@
-"""From differences to findings: in one transaction with the reads that show them, and told once."""
+"""Findings against differences: which of them a comparison decides about, and telling what is new."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from sync.gateway import ObjectRead
 from sync.rules.drift import Difference, FindingKind
 from sync.rules.drift_compare import NOT_STARTED
-from sync.store import findings as store
 from sync.store.accounts import AccountRow
-from sync.store.db import Connection
-from sync.store.findings import FindingRow
+from sync.store.findings import FindingRow, Recorded
 from sync.telemetry import LogEvent
 
 log = structlog.get_logger()
@@ -30,20 +26,12 @@ _ELSEWHERE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What there is now, what of it is new or something else than before, and what is over."""
-
-    found: Sequence[FindingRow]
-    news: Sequence[FindingRow]
-    over: Sequence[FindingRow]
-
-    def tell(self) -> None:
-        """Log the news and what went; call it after the commit."""
-        for row in self.news:
-            log.warning(LogEvent.DRIFT_FOUND, **_fields(row))
-        for row in self.over:
-            log.info(LogEvent.DRIFT_CLOSED, **_fields(row))
+def tell(recorded: Recorded) -> None:
+    """Log the news and what went; call it after the commit."""
+    for row in recorded.news:
+        log.warning(LogEvent.DRIFT_FOUND, **_fields(row))
+    for row in recorded.over:
+        log.info(LogEvent.DRIFT_CLOSED, **_fields(row))
 
 
 def _fields(row: FindingRow) -> dict[str, str | None]:
@@ -54,17 +42,6 @@ def _fields(row: FindingRow) -> dict[str, str | None]:
         "object_id": row.object_id,
         "account_id": row.account_id,
     }
-
-
-async def record(
-    conn: Connection, former: Iterable[FindingRow], differences: Sequence[Difference], began: datetime
-) -> Recorded:
-    """Record what differs, and close what does not any more of `former`: the findings that were looked at.
-
-    What was seen after this look `began` is newer than it: it is neither closed nor overwritten.
-    """
-    done = await store.replace(conn, list(former), differences, began)
-    return Recorded(done.found, done.news, done.over)
 
 
 def of_own(account: AccountRow, rows: Iterable[FindingRow]) -> list[FindingRow]:

@@ -16,11 +16,12 @@ import asyncpg
 import structlog
 
 from sync import clock, failpoints, ids, switch
+from sync.advance import advance
 from sync.audit import Act, write
 from sync.billing import Billing
 from sync.errors import Code, Conflict, Refused, StripeTrouble
 from sync.gateway import StoredCall
-from sync.reconcile import repair_plan, repair_promise, repair_send
+from sync.reconcile import repair_plan, repair_send
 from sync.reconcile.anew import look_again
 from sync.reconcile.finding_views import finding_json
 from sync.reconcile.repair_items import needs_staff
@@ -190,7 +191,7 @@ async def _wake(billing: Billing, row: RepairRow, change_id: str) -> None:
     async with failpoints.committing(billing.pool, [Chore.BEGIN_REPAIR]) as conn:
         begun = {"finding_id": row.finding_id, "change_id": change_id, "reason": row.reason}
         await write(conn, row.account_id, Act.REPAIR_BEGUN, row.actor, begun)
-    await repair_promise.write(billing, change_id)
+    await advance(billing, change_id)
 
 
 async def _take_over(billing: Billing, row: RepairRow, plan: Plan) -> None:

@@ -22,11 +22,10 @@ from sync.rules.items import (
     SetItem,
     amendment_for,
     billed,
-    recognise,
     without_empty,
 )
 from sync.rules.price_book import PriceBook
-from sync.rules.slots import Role, Slot
+from sync.rules.slots import Slot
 from sync.rules.terms import Terms
 from sync.stripe_objects import Subscription
 
@@ -181,30 +180,11 @@ def needs_staff(why: str) -> Refused:
 def terms_of(items: Sequence[Item], *, catalog: Catalog, prices: PriceBook, currency: str) -> Terms | None:
     """The terms that the items bill, exactly; None where they fit none that is sold."""
     try:
-        ours = recognise(items, prices)
-        terms = _read(ours, catalog)
+        slots = billed(items, prices)
+        terms = catalog.terms_of(slots)
         if terms is None or catalog.problems_of(terms):
             return None
         wanted = catalog.items_for(terms, currency)
     except (Refused, NotFound):
         return None
-    return terms if without_empty(wanted) == billed(items, prices) else None
-
-
-def _read(ours: Mapping[str, tuple[Item, Slot]], catalog: Catalog) -> Terms | None:
-    base, contacts = ours.get(Role.BASE), ours.get(Role.CONTACTS)
-    if base is None or contacts is None or contacts[1].band is None:
-        return None
-    slot = base[1]
-    included = catalog.included_seats(slot.product, slot.tier)
-    if included is None:
-        return None
-    seats = ours.get(Role.SEATS)
-    return Terms(
-        product=slot.product,
-        tier=slot.tier,
-        contact_limit=contacts[1].band,
-        seats=included + (seats[0].quantity if seats else 0),
-        add_ons={found.add_on: item.quantity for item, found in ours.values() if found.add_on is not None},
-        interval=slot.interval,
-    )
+    return terms if without_empty(wanted) == slots else None

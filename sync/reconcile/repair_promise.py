@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sync.advance import advance
 from sync.billing import Billing
 from sync.reconcile.repair_items import needs_staff
 from sync.renewal.ownership import SCHEDULES
@@ -32,11 +31,6 @@ async def calls(billing: Billing, account: AccountRow) -> tuple[list[tuple[str, 
     if is_kept(work, standing):
         return [], work.change_id
     return _writes(work, standing), work.change_id
-
-
-async def write(billing: Billing, change_id: str) -> None:
-    """Have the promise's own steps look now, and write what is missing."""
-    await advance(billing, change_id)
 
 
 async def _looking(billing: Billing, account: AccountRow) -> Work:

@@ -8,9 +8,8 @@ be sent now, nothing is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -36,11 +35,11 @@ from sync.store import findings as finding_store
 from sync.store import promises, switches
 from sync.store import repairs as store
 from sync.store.calls import CallRow
-from sync.store.db import TROUBLE, Connection, classify
+from sync.store.db import Connection
 from sync.store.findings import FindingRow
 from sync.store.repairs import RepairRow
 from sync.telemetry import STRIPE_UNKNOWN_OUTCOMES, LogEvent
-from sync.work import RENEW_SECONDS, backoff_seconds
+from sync.work import backoff_seconds, renewed
 
 log = structlog.get_logger()
 
@@ -129,24 +128,8 @@ async def _held(billing: Billing, repair_id: str) -> AsyncIterator[_Work | None]
     call = await call_store.get(billing.pool, row.call_key or "")
     if finding is None or call is None:
         raise AssertionError("foreign keys keep a repair's finding and call")
-    renewing = asyncio.create_task(_renew(billing, row))
-    try:
+    async with renewed(lambda: store.renew(billing.pool, row), repair_id=row.id):
         yield _Work(billing, row, finding, call)
-    finally:
-        renewing.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewing
-
-
-async def _renew(billing: Billing, row: RepairRow) -> None:
-    """Keep the lease while the work lasts; once it is lost, every write of ours fails."""
-    while True:
-        await asyncio.sleep(RENEW_SECONDS)
-        try:
-            if not await store.renew(billing.pool, row):
-                return
-        except TROUBLE as error:
-            log.warning(LogEvent.JOB_FAILED, repair_id=row.id, error=str(classify(error)))
 
 
 async def _step(work: _Work) -> Ended | Waits:

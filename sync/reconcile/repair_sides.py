@@ -97,9 +97,7 @@ ADVICE: Final[Mapping[FindingKind, Advice]] = {
     ),
 }
 
-_BY_NAME: Final = {str(kind): given for kind, given in ADVICE.items()}
-
 
 def advice(kind: str) -> Advice:
     """What is suggested for a kind of finding, by its stored name."""
-    return _BY_NAME[kind]
+    return ADVICE[FindingKind(kind)]

@@ -11,7 +11,8 @@ from sync.reconcile.meant import Intent
 from sync.renewal.phases import Promise, keeps
 from sync.requests import CHANGE_METADATA
 from sync.rules.catalog import Catalog
-from sync.rules.drift_compare import ENDED, Seen
+from sync.rules.drift_compare import Seen
+from sync.rules.entitlements import ENDED
 from sync.rules.items import amend, amendment_for
 from sync.rules.price_book import PriceBook
 from sync.state_at_stripe import items_of
@@ -43,7 +44,6 @@ def seen(
     has_items = bool(subscription.items.data)
     return Seen(
         id=subscription.id,
-        customer_id=subscription.customer_id,
         status=subscription.status,
         items=items_of(subscription),
         period_start_unix=subscription.period_start if has_items else None,

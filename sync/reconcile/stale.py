@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sync.mirror import Refreshed
-from sync.reconcile.record import Recorded
+from sync.reconcile.record import tell
 from sync.rules.drift import Difference, FindingKind
 from sync.snapshot import Snapshot
 from sync.store import findings as store
@@ -53,15 +53,15 @@ def _columns(shown: Snapshot) -> dict[str, Any]:
     return {**shown.row._asdict(), "parts": children}
 
 
-async def judge(pool: Pool, *, limit: int = PAGE) -> int:
+async def judge(pool: Pool) -> int:
     """Turn sightings whose time is over, and that no event explains, into findings that are over already.
 
-    Returns how many sightings were looked at.
+    Returns how many sightings were looked at, PAGE at most.
     """
     async with transaction(pool) as conn:
-        due = await sweeps.take_due_sightings(conn, limit, MARGIN_SECONDS)
+        due = await sweeps.take_due_sightings(conn, PAGE, MARGIN_SECONDS)
         found = await store.record_over(conn, list(_stale(due)))
-    Recorded(found, found, []).tell()
+    tell(store.Recorded(found, found, []))
     return len(due)
 
 

@@ -10,11 +10,12 @@ from datetime import datetime
 from sync import gates
 from sync.gateway import Gateway, StripeCallFailed, Verdict
 from sync.renewal.phases import Promise, keeps
+from sync.rules.entitlements import ENDED
 from sync.rules.items import Item, amend, amendment_for, billed, without_empty
 from sync.rules.price_book import PriceBook
 from sync.rules.slots import Slot
 from sync.rules.terms import Terms
-from sync.state_at_stripe import ENDED, items_of
+from sync.state_at_stripe import items_of
 from sync.store import catalog_prices
 from sync.stripe_objects import Schedule, Subscription, ref_id
 from sync.work import Work

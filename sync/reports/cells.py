@@ -18,6 +18,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sync.errors import BadInput, Code, Problem
+from sync.reports.span import UTC_ZONE
 from sync.rules.money import decimals
 
 Cell = str | int | bool | Sequence[str] | None
@@ -96,6 +97,11 @@ def day(value: datetime | int, zone: ZoneInfo) -> str:
 @lru_cache(maxsize=4096)
 def _day(unix: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(unix, zone).date().isoformat()
+
+
+def days(value: datetime | int, zone: ZoneInfo) -> tuple[str, str, str]:
+    """The cells of `date_utc`, `date_local` and `zone`."""
+    return day(value, UTC_ZONE), day(value, zone), zone.key
 
 
 def neutral(text: str) -> str:

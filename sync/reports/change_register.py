@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sync.reports import facts
 from sync.reports.audited import Progress
-from sync.reports.cells import Cell, Column, Kind, Row, amount, day, moment, money
+from sync.reports.cells import Cell, Column, Kind, Row, amount, days, moment, money
 from sync.reports.facts import Asked
 from sync.reports.recurring import Pricing
 from sync.reports.span import Span
@@ -17,14 +17,13 @@ from sync.rules.catalog import Catalog
 from sync.states import Leg
 from sync.store import catalog_prices
 from sync.store import change_register as store
-from sync.store import reports as report_store
 from sync.store.db import Connection, Record
 
 NAME = "change-register"
 VERSION = 1
 SAYS = "Each part of each change: who asked, confirmed and paid, and every dimension before and after."
 ROWS_AT_ONCE = 500
-_N, _M = Kind.NUMBER, Kind.MOMENT
+_M = Kind.MOMENT
 
 DIMENSIONS = (
     ("product", Kind.TEXT),
@@ -99,10 +98,7 @@ async def rows(
     """The rows, some at a time."""
     pricing = Pricing(catalog, await catalog_prices.book(conn))
     async for found in store.legs(conn, span.start, span.end, at_once=ROWS_AT_ONCE):
-        ids = sorted({record["account_id"] for record in found})
-        asked = facts.asked_by_account(
-            await report_store.legs_of(conn, ids), await report_store.terms_of(conn, ids)
-        )
+        asked = await facts.histories(conn, found)
         yield [_row(each, pricing, asked.get(each["account_id"], []), span.zone) for each in found]
         progress(len(found))
 
@@ -112,11 +108,8 @@ def _row(record: Record, pricing: Pricing, history: Sequence[Asked], zone: ZoneI
     before = _before(record, is_now=is_now)
     recurring = pricing.of_part(record, before, history)
     difference = record["difference_minor"]
-    confirmed = moment(record["confirmed_at"]) or ""
     return (
-        confirmed[:10],
-        day(record["confirmed_at"], zone),
-        zone.key,
+        *days(record["confirmed_at"], zone),
         record["account_id"],
         record["stripe_customer_id"],
         record["subscription_id"],
@@ -134,7 +127,7 @@ def _row(record: Record, pricing: Pricing, history: Sequence[Asked], zone: ZoneI
         record["quote_id"],
         moment(record["quoted_at"]),
         record["quoted_by"],
-        confirmed,
+        moment(record["confirmed_at"]),
         record["actor_id"],
         moment(record["proration_unix"]),
         moment(record["effective_on"]),

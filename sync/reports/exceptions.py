@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sync.reports import facts
 from sync.reports.audited import Entry, Progress, entries
-from sync.reports.cells import Column, Kind, Row, amount, day, moment, money
+from sync.reports.cells import Column, Kind, Row, amount, days, moment, money
 from sync.reports.facts import Asked
-from sync.reports.span import UTC_ZONE, Span
+from sync.reports.span import Span
 from sync.reports.totals import Totals
 from sync.rules.at_risk import at_risk_minor
 from sync.rules.catalog import Catalog
@@ -73,18 +73,12 @@ async def rows(
     """The rows, some at a time: the findings first."""
     book = await catalog_prices.book(conn)
     async for records in finding_store.findings(conn, span.start, span.end, at_once=ROWS_AT_ONCE):
-        histories = await _histories(conn, records)
+        histories = await facts.histories(conn, records)
         yield [_finding(record, span, book, histories) for record in records]
         progress(len(records))
     async for found in entries(conn, catalog, span, progress):
         totals.add(found)
         yield [_line(entry, row, span) for entry in found for row in entry.rows if row.reason]
-
-
-async def _histories(conn: Connection, findings: Sequence[Record]) -> dict[str, list[Asked]]:
-    """The prices that each of the accounts was asked for, by account."""
-    ids = sorted({record["account_id"] for record in findings if record["account_id"]})
-    return facts.asked_by_account(await store.legs_of(conn, ids), await store.terms_of(conn, ids))
 
 
 def _finding(record: Record, span: Span, book: PriceBook, histories: Mapping[str, list[Asked]]) -> Row:
@@ -105,7 +99,7 @@ def _finding(record: Record, span: Span, book: PriceBook, histories: Mapping[str
         None,
         record["decided_by"] or owner_of_finding(record["kind"]),
         moment(first_seen),
-        *_days(first_seen, span),
+        *days(first_seen, span.zone),
         moment(record["last_seen_at"]),
         record["times_seen"],
         _age(first_seen, until),
@@ -138,7 +132,7 @@ def _line(entry: Entry, row: AuditRow, span: Span) -> Row:
         row.promise.change_id if row.promise else None,
         owner_of_line(reason),
         moment(invoice.created),
-        *_days(invoice.created, span),
+        *days(invoice.created, span.zone),
         None,
         None,
         _age(datetime.fromtimestamp(invoice.created, UTC), span.end),
@@ -154,10 +148,6 @@ def _line(entry: Entry, row: AuditRow, span: Span) -> Row:
         None,
         None,
     )
-
-
-def _days(value: datetime | int, span: Span) -> Row:
-    return (day(value, UTC_ZONE), day(value, span.zone), span.zone.key)
 
 
 def _age(first_seen: datetime, until: datetime) -> int:

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sync.rules.line_audit import BilledInvoice, BilledLine, Bought, Customer, Promise, PromisedLine
-from sync.rules.terms import Terms
+from sync.rules.terms import FIELDS, Terms
 from sync.states import Leg
-from sync.store.db import Record
+from sync.store import reports as store
+from sync.store.db import Connection, Record
 
 _SUMS = ("discount", "tax", "balance")
 
@@ -146,11 +147,10 @@ def _bought(
     for row in terms:
         key = (row["change_id"], row["leg"])
         leg = legs.get(key)
-        names = ("product", "tier", "contact_limit", "seats", "add_ons", "interval")
         found.append(
             Bought(
                 since=_since(row, leg),
-                terms=Terms.from_json({name: row[name] for name in names}),
+                terms=Terms.from_json({name: row[name] for name in FIELDS}),
                 price_ids=_priced(row, leg),
                 promise=promises.get(key),
             )
@@ -200,11 +200,12 @@ class Asked(NamedTuple):
     price_ids: frozenset[str]
 
 
-def asked_by_account(legs: Iterable[Record], terms: Iterable[Record]) -> dict[str, list[Asked]]:
-    """What each account's terms were billed with, the oldest first."""
-    by_key = {(leg["change_id"], leg["leg"]): leg for leg in legs}
+async def histories(conn: Connection, rows: Iterable[Record]) -> dict[str, list[Asked]]:
+    """What the terms of the accounts in these rows were billed with, by account, the oldest first."""
+    ids = sorted({row["account_id"] for row in rows if row["account_id"]})
+    by_key = {(leg["change_id"], leg["leg"]): leg for leg in await store.legs_of(conn, ids)}
     found: dict[str, list[Asked]] = {}
-    for row in terms:
+    for row in await store.terms_of(conn, ids):
         leg = by_key.get((row["change_id"], row["leg"]))
         price_ids = _priced(row, leg)
         found.setdefault(row["account_id"], []).append(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from zoneinfo import ZoneInfo
 
 from sync.reports.audited import Entry, Progress, entries
-from sync.reports.cells import Column, Kind, Row, amount, day, moment, money
+from sync.reports.cells import Column, Kind, Row, amount, days, moment, money
 from sync.reports.span import Span
 from sync.reports.totals import Totals
 from sync.rules.catalog import Catalog
@@ -80,17 +80,16 @@ async def rows(
 
 
 def _row(entry: Entry, row: AuditRow, zone: ZoneInfo) -> Row:
-    created, line = moment(entry.invoice.created) or "", row.line
-    local = day(entry.invoice.created, zone)
+    line, (utc, local, named) = row.line, days(entry.invoice.created, zone)
     currency = line.currency if line else entry.invoice.currency
     return (
         row.kind,
-        created[:10],
+        utc,
         local,
-        zone.key,
+        named,
         local[:7],
         *_whose(entry, row),
-        *_which(entry.invoice, created),
+        *_which(entry.invoice),
         *(_on_the_invoice(row, line) if line else _beside_the_invoice(row)),
         *_computed(row),
         currency,
@@ -113,7 +112,8 @@ def _whose(entry: Entry, row: AuditRow) -> Row:
     return (entry.customer.account_id, entry.invoice.customer_id, entry.invoice.subscription_id, *of_change)
 
 
-def _which(invoice: BilledInvoice, created: str) -> Row:
+def _which(invoice: BilledInvoice) -> Row:
+    created = moment(invoice.created)
     return (invoice.id, invoice.number, invoice.status, invoice.billing_reason, created)
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from sync.rules.adoption_prices import FoundPrice, Named, Saying, name_of
 from sync.rules.adoption_reasons import Reason, Remark, Why, why
+from sync.rules.entitlements import ENDED
 from sync.rules.slots import Role, Slot
 from sync.rules.terms import Terms
 
-ENDED = ("canceled", "incomplete_expired")
 _BY_STATUS = {"trialing": Remark.TRIALING, "past_due": Remark.UNPAID, "unpaid": Remark.UNPAID}
 
 
@@ -105,7 +105,9 @@ def decide(found: FoundSubscription, saying: Saying) -> Mapped | Unmapped:
         reasons += _missing(found, ours)
     if reasons:
         return Unmapped(tuple(reasons))
-    terms = _terms(ours, saying)
+    terms = saying.catalog.terms_of({each.named.slot: each.quantity for each in ours})
+    if terms is None:
+        raise AssertionError("items without a product or a contact limit have their reason")
     if problems := saying.catalog.problems_of(terms):
         said = [why(Reason.NOT_SOLD_TOGETHER, problem.pointer, problem.detail) for problem in problems]
         return Unmapped(tuple(said))
@@ -182,22 +184,6 @@ def _mixed(found: FoundSubscription) -> Iterator[Why]:
     if len(rhythms) > 1:
         values = ", ".join(f"every {count} {interval}" for interval, count in rhythms)
         yield why(Reason.MIXED_INTERVALS, found.id, values)
-
-
-def _terms(ours: Sequence[OurItem], saying: Saying) -> Terms:
-    """Return the terms of a complete set."""
-    by_role = {each.named.slot.role: each for each in ours if each.named.slot.role is not Role.ADDON}
-    base = by_role[Role.BASE].named.slot
-    seats = by_role.get(Role.SEATS)
-    included = saying.catalog.included_seats(base.product, base.tier) or 0
-    return Terms(
-        product=base.product,
-        tier=base.tier,
-        contact_limit=by_role[Role.CONTACTS].named.slot.band or 0,
-        seats=included + (seats.quantity if seats else 0),
-        add_ons={each.named.slot.add_on: each.quantity for each in ours if each.named.slot.add_on},
-        interval=base.interval,
-    )
 
 
 def _remarks(

@@ -130,6 +130,27 @@ class Catalog:
             self.amount_minor(slot)
         return wanted
 
+    def terms_of(self, slots: Mapping[Slot, int]) -> Terms | None:
+        """Return the terms that such a set of slots bills, the other way round than `items_for`.
+
+        None without a product of the catalog or without a contact limit. Whether it is sold is not asked.
+        """
+        by_role = {slot.role: slot for slot in slots if slot.role is not Role.ADDON}
+        base, contacts, seats = (by_role.get(role) for role in (Role.BASE, Role.CONTACTS, Role.SEATS))
+        if base is None or contacts is None or contacts.band is None:
+            return None
+        included = self.included_seats(base.product, base.tier)
+        if included is None:
+            return None
+        return Terms(
+            product=base.product,
+            tier=base.tier,
+            contact_limit=contacts.band,
+            seats=included + (slots[seats] if seats else 0),
+            add_ons={slot.add_on: quantity for slot, quantity in slots.items() if slot.add_on is not None},
+            interval=base.interval,
+        )
+
     def recurring_minor(self, terms: Terms, currency: str) -> int:
         """Return what `terms` cost per interval at today's catalog amounts, without tax and discounts."""
         items = self.items_for(terms, currency)

@@ -21,8 +21,8 @@ class FindingKind(StrEnum):
     severity: Severity
     sentence: str
 
-    def __new__(cls, value: str, severity: Severity, sentence: str) -> Self:
-        """Make the member equal to its name and hang severity and sentence on it."""
+    def __new__(cls, value: str, severity: Severity = Severity.NOTICE, sentence: str = "") -> Self:
+        """Make the member equal to its name and hang both on it; looked up by its name it has them."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.severity = severity

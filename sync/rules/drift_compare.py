@@ -14,11 +14,11 @@ from sync.errors import NotFound
 from sync.rules.catalog import Catalog
 from sync.rules.drift import Difference, FindingKind
 from sync.rules.drift_items import Owner, item_differences
+from sync.rules.entitlements import ENDED
 from sync.rules.items import Item
 from sync.rules.price_book import PriceBook
 from sync.rules.terms import Terms
 
-ENDED: Final = ("canceled", "incomplete_expired")
 # Nothing is in force before the first payment, and nothing is judged.
 UNPAID_FIRST: Final = "incomplete"
 # What a schedule that has not begun yet is about: it drives no subscription so far.
@@ -62,13 +62,11 @@ class Seen:
     """
 
     id: str
-    customer_id: str
     status: str
     items: Sequence[Item]
     period_start_unix: int | None = None
     ended_at_once: bool = False
     is_ending: bool = False
-    customer_deleted: bool = False
     schedule_id: str | None = None
     schedule_is_ours: bool | None = None
     schedule_phases: str | None = None
@@ -78,8 +76,6 @@ class Seen:
 
 def compare(meant: Meant, seen: Seen, *, catalog: Catalog, prices: PriceBook) -> list[Difference]:
     """Every difference between an account and its own subscription."""
-    if seen.customer_deleted:
-        return [customer_missing(meant.account_id, seen.customer_id)]
     if seen.status in ENDED:
         return list(_of_end(meant, seen))
     if seen.status == UNPAID_FIRST:
@@ -106,7 +102,7 @@ def subscription_missing(meant: Meant, subscription_id: str) -> Difference:
 
 def second_subscription(meant: Meant, own_id: str | None, seen: Seen) -> list[Difference]:
     """What is wrong with a subscription of the account's customer that is not the account's own."""
-    if seen.status in (*ENDED, UNPAID_FIRST) or meant.in_flight is not None or seen.customer_deleted:
+    if seen.status in (*ENDED, UNPAID_FIRST) or meant.in_flight is not None:
         return []
     kind = FindingKind.SECOND_SUBSCRIPTION if own_id else FindingKind.TERMS_MISSING
     found = {"subscription": seen.id, "items": _billed(seen.items)}

@@ -37,6 +37,8 @@ class Level(StrEnum):
     NONE = "none"
 
 
+# For good: nothing is billed any more.
+ENDED: Final = (Status.CANCELED, Status.INCOMPLETE_EXPIRED)
 # Nothing was paid: granting something here would be granting it before the payment.
 NEVER_PAID: Final = frozenset({Status.NONE, Status.INCOMPLETE, Status.INCOMPLETE_EXPIRED})
 # Stripe may invent a state that this release does not know: then nobody can say what was paid.

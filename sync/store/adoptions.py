@@ -89,15 +89,6 @@ async def page(
     return [AdoptionRow(**dict(row)) for row in await conn.fetch(SELECT_OUTCOMES, outcome, after, limit)]
 
 
-SELECT_OUTCOME = f"SELECT {_COLUMNS} FROM adoption WHERE subscription_id = $1"
-
-
-async def get(conn: Executor, subscription_id: str) -> AdoptionRow | None:
-    """The last outcome of one subscription; None where nobody has tried."""
-    row = await conn.fetchrow(SELECT_OUTCOME, subscription_id)
-    return AdoptionRow(**dict(row)) if row else None
-
-
 # What a complete walk did not meet has ended, or is another account's by now.
 CLOSE_GONE = """
 UPDATE adoption SET outcome = 'gone', decided_at = now()
@@ -111,15 +102,28 @@ async def close_gone(conn: Executor, living: Collection[str]) -> int:
     return int(done.split()[-1])
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """The account of a customer, its subscription, and the adoption that the subscription came by."""
+
+    account_id: str
+    subscription_id: str | None
+    adoption_id: str | None
+
+
 SELECT_OWNERS = """
-SELECT stripe_customer_id, id, stripe_subscription_id FROM account WHERE stripe_customer_id = ANY ($1)
+SELECT account.stripe_customer_id, account.id, account.stripe_subscription_id, adoption.id AS adoption_id
+  FROM account
+  LEFT JOIN adoption ON adoption.subscription_id = account.stripe_subscription_id
+                    AND adoption.outcome = 'adopted'
+ WHERE account.stripe_customer_id = ANY ($1)
 """
 
 
-async def owners(conn: Executor, customer_ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
-    """Whose customers these are: account id and subscription id by customer, where there is an account."""
+async def owners(conn: Executor, customer_ids: Collection[str]) -> dict[str, Owned]:
+    """Whose customers these are, by customer, where there is an account."""
     rows = await conn.fetch(SELECT_OWNERS, sorted(set(customer_ids)))
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: Owned(row[1], row[2], row[3]) for row in rows}
 
 
 # An account whose earlier subscription has ended may get another one.

@@ -113,6 +113,11 @@ def classify(error: BaseException) -> Failure:
     return next((failure for kind, failure in FAILURES if isinstance(error, kind)), Failure.FATAL)
 
 
+def is_passing(error: BaseException) -> bool:
+    """Whether PostgreSQL is away, full, stopping or busy with others; a bad statement or row is our fault."""
+    return classify(error) in (Failure.RETRY, Failure.UNAVAILABLE)
+
+
 async def create_pool(
     dsn: str,
     *,

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync import ids
 from sync.rules.drift import Difference
-from sync.store.db import Connection, Executor, encode_json
+from sync.store.db import Connection, Executor, Record, encode_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,10 @@ SELECT {_COLUMNS} FROM finding
 SELECT_NOT_OVER_OF_KIND = f"""
 SELECT {_COLUMNS} FROM finding WHERE kind = $1 AND closed_at IS NULL ORDER BY id
 """
+SELECT_NOT_SEEN_SINCE = f"""
+SELECT {_COLUMNS} FROM finding
+ WHERE closed_at IS NULL AND last_seen_at < $1 AND id > $2 ORDER BY id LIMIT $3
+"""
 SELECT_NOT_OVER_OF_ACCOUNTS = f"""
 SELECT {_COLUMNS} FROM finding WHERE account_id = ANY ($1) AND closed_at IS NULL ORDER BY id
 """
@@ -147,8 +151,8 @@ def _columns(differences: Sequence[Difference]) -> list[list[str | None]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """What there is now, what of it nobody was told of so far, and what is over."""
+class Recorded:
+    """What there is now, what of it is new or something else than before, and what is over."""
 
     found: Sequence[FindingRow]
     news: Sequence[FindingRow]
@@ -157,8 +161,11 @@ class Replaced:
 
 async def replace(
     conn: Connection, former: Sequence[FindingRow], now: Sequence[Difference], began: datetime
-) -> Replaced:
-    """Record what a look shows that began then, and close what it does not show of these former findings."""
+) -> Recorded:
+    """Record what a look shows that began then, and close what it does not show of these former findings.
+
+    What was seen after it began is newer than it: it is neither closed nor overwritten.
+    """
     still = {difference.key for difference in now}
     ids_over = [row.id for row in former if row.key not in still]
     locked = await conn.fetch(LOCK, [row.id for row in former], sorted({each.object_id for each in now}))
@@ -166,7 +173,7 @@ async def replace(
     found = await record(conn, now, began)
     closed = {row["id"] for row in await conn.fetch(CLOSE, ids_over, began)} if ids_over else set()
     news = [row for row in found if _is_news(before.get(row.key), row)]
-    return Replaced(found, news, [row for row in former if row.id in closed])
+    return Recorded(found, news, [row for row in former if row.id in closed])
 
 
 def _is_news(before: FindingRow | None, row: FindingRow) -> bool:
@@ -200,6 +207,11 @@ async def not_over_of_kind(conn: Executor, kind: str) -> list[FindingRow]:
     return [_row(row) for row in await conn.fetch(SELECT_NOT_OVER_OF_KIND, kind)]
 
 
+async def not_seen_since(conn: Executor, since: datetime, after: str, limit: int) -> list[FindingRow]:
+    """A page of the findings that are not over and were not seen since, after the finding `after`."""
+    return [_row(row) for row in await conn.fetch(SELECT_NOT_SEEN_SINCE, since, after, limit)]
+
+
 async def not_over_of(conn: Executor, account_ids: Collection[str]) -> dict[str, list[FindingRow]]:
     """The findings of each account that are open, accepted or being repaired."""
     found: dict[str, list[FindingRow]] = {}
@@ -222,5 +234,5 @@ async def open_by_kind(conn: Executor) -> dict[str, int]:
     return {row[0]: row[1] for row in await conn.fetch(COUNT_OPEN)}
 
 
-def _row(record: Any) -> FindingRow:
-    return FindingRow(*(record[field.name] for field in fields(FindingRow)))
+def _row(record: Record) -> FindingRow:
+    return FindingRow(**dict(record))

@@ -38,10 +38,12 @@ SELECT id, kind FROM unnest($1::text[], $2::text[]) AS given (id, kind)
     ON CONFLICT (id) DO NOTHING
 """
 
+_HEAD = """id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
+       deleted_at IS NOT NULL AS deleted, updated_at"""
+
 # Whoever holds a head may write its object and the object's children; the order of ids excludes deadlocks.
-LOCK_HEADS = """
-SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
-       deleted_at IS NOT NULL AS deleted, updated_at
+LOCK_HEADS = f"""
+SELECT {_HEAD}
   FROM stripe_object WHERE id = ANY($1::text[])
  ORDER BY id FOR UPDATE
 """
@@ -97,9 +99,8 @@ async def source_bodies(conn: Connection, keys: Collection[tuple[int, str]]) -> 
     return {row["id"]: row["body"] for row in rows}
 
 
-HEAD = """
-SELECT id, kind, seen_from_unix, seen_to_unix, source_event_id, linked, revision,
-       deleted_at IS NOT NULL AS deleted, updated_at
+HEAD = f"""
+SELECT {_HEAD}
   FROM stripe_object WHERE id = $1
 """
 

@@ -152,7 +152,7 @@ SELECT leg.change_id, leg.leg, leg.account_id, leg.stripe_invoice_id, leg.effect
   LEFT JOIN LATERAL (
        SELECT stripe_call.params FROM stripe_call
         WHERE stripe_call.subject_id = leg.change_id AND stripe_call.params ? 'phases'
-        ORDER BY stripe_call.created_at DESC, stripe_call.key DESC LIMIT 1) AS call
+        ORDER BY stripe_call.created_at DESC, stripe_call.key COLLATE "C" DESC LIMIT 1) AS call
     ON leg.leg = 'at_renewal'
 """
 LEGS_OF = f"""{_LEG}

@@ -36,26 +36,20 @@ SELECT DISTINCT ON (account_id)
 
 # What lives in the mirror, and was neither seen nor written since the sweep began. `updated_at` is when the
 # write began, so a write that is under way counts as before it.
-UNSEEN_SUBSCRIPTIONS = """
-SELECT living.id
-  FROM stripe_subscription AS living JOIN stripe_object AS head ON head.id = living.id
- WHERE living.status NOT IN ('canceled', 'incomplete_expired') AND living.id > $2
-   AND head.updated_at < $1 AND head.deleted_at IS NULL
- ORDER BY living.id LIMIT $3
+_UNSEEN = """
+  JOIN stripe_object AS head ON head.id = living.id AND head.deleted_at IS NULL
+ WHERE head.updated_at < $1 AND living.id > $2"""
+UNSEEN_SUBSCRIPTIONS = f"""
+SELECT living.id FROM stripe_subscription AS living {_UNSEEN}
+   AND living.status NOT IN ('canceled', 'incomplete_expired') ORDER BY living.id LIMIT $3
 """
-UNSEEN_SCHEDULES = """
-SELECT living.id
-  FROM stripe_subscription_schedule AS living JOIN stripe_object AS head ON head.id = living.id
- WHERE living.status IN ('active', 'not_started') AND living.id > $2
-   AND head.updated_at < $1 AND head.deleted_at IS NULL
- ORDER BY living.id LIMIT $3
+UNSEEN_SCHEDULES = f"""
+SELECT living.id FROM stripe_subscription_schedule AS living {_UNSEEN}
+   AND living.status IN ('active', 'not_started') ORDER BY living.id LIMIT $3
 """
-UNSEEN_INVOICES = """
-SELECT living.id
-  FROM stripe_invoice AS living JOIN stripe_object AS head ON head.id = living.id
- WHERE living.status IN ('draft', 'open') AND living.id > $2
-   AND head.updated_at < $1 AND head.deleted_at IS NULL
- ORDER BY living.id LIMIT $3
+UNSEEN_INVOICES = f"""
+SELECT living.id FROM stripe_invoice AS living {_UNSEEN}
+   AND living.status IN ('draft', 'open') ORDER BY living.id LIMIT $3
 """
 
 # Accounts whose own subscription the mirror never had, or knows as gone.
@@ -92,11 +86,6 @@ SELECT invoice.id, account.id AS account_id, invoice.subscription_id, invoice.bi
 """
 UNEXPLAINED = f"{_UNEXPLAINED} AND invoice.id > $1 ORDER BY invoice.id LIMIT $2"
 UNEXPLAINED_OF_ACCOUNT = f"{_UNEXPLAINED} AND account.id = $1 ORDER BY invoice.id LIMIT 1000"
-
-UNSEEN_FINDINGS = """
-SELECT id FROM finding
- WHERE closed_at IS NULL AND last_seen_at < $1 AND id > $2 ORDER BY id LIMIT $3
-"""
 
 # The first sighting counts: from then on an event had its time.
 INSERT_SIGHTINGS = """
@@ -170,7 +159,7 @@ async def just_ended(conn: Executor, account_ids: Collection[str], seconds: floa
     return {row.pop("account_id"): Terms.from_json(row) for row in found}
 
 
-_UNSEEN: Final = {
+_UNSEEN_OF: Final = {
     Kind.SUBSCRIPTION: UNSEEN_SUBSCRIPTIONS,
     Kind.SCHEDULE: UNSEEN_SCHEDULES,
     Kind.INVOICE: UNSEEN_INVOICES,
@@ -179,7 +168,7 @@ _UNSEEN: Final = {
 
 async def unseen(conn: Executor, kind: Kind, since: datetime, after: str) -> list[str]:
     """A page of objects that live in the mirror and that nobody has seen since."""
-    return [row["id"] for row in await conn.fetch(_UNSEEN[kind], since, after, PAGE)]
+    return [row["id"] for row in await conn.fetch(_UNSEEN_OF[kind], since, after, PAGE)]
 
 
 async def lost_subscriptions(conn: Executor, after: str) -> list[str]:
@@ -204,11 +193,6 @@ async def unexplained_of(conn: Executor, account_id: str) -> list[OddInvoice]:
 
 def _odd(row: Record) -> OddInvoice:
     return OddInvoice(**dict(row))
-
-
-async def unseen_findings(conn: Executor, since: datetime, after: str) -> list[str]:
-    """A page of findings that are not over, and that were not seen since."""
-    return [row["id"] for row in await conn.fetch(UNSEEN_FINDINGS, since, after, PAGE)]
 
 
 async def note_sightings(conn: Connection, sightings: Sequence[Sighting], grace_seconds: float) -> None:

@@ -47,7 +47,6 @@ UNNAMED = {
     "sync/adopt/run.py": SEEN_AGAIN,
     "sync/backfill.py": "that an import has ended; typed again, it says so again",
     "sync/reconcile/pages.py": SEEN_AGAIN,
-    "sync/reconcile/passes.py": SEEN_AGAIN,
     "sync/reconcile/anew.py": SEEN_AGAIN,
     "sync/reconcile/portal.py": SEEN_AGAIN,
     "sync/reconcile/stale.py": SEEN_AGAIN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from handlers import inbox
-from handlers.inbox import Key, State, desk
+from handlers.inbox import Key, State, desk, retries
 from sync.store.db import Pool
 from tests.mirror.builders import SECOND, customer, event
 
@@ -44,7 +44,7 @@ async def test_a_dead_event_gets_a_new_set_of_tries(pool: Pool) -> None:
     """Buried by hand, listed as dead, then waiting again from zero."""
     await fill(pool, 1)
 
-    assert await desk.bury(pool, FIRST, "by hand")
+    assert await retries.bury(pool, FIRST, "by hand")
     assert [each.last_error for each in await desk.list_dead(pool)] == ["by hand"]
     assert await desk.replay(pool, FIRST)
     shown = await desk.show(pool, "evt_0")

@@ -1,6 +1,7 @@
 """The catalog: what is sold, and that a broken file is found before anything is sold from it."""
 
 import json
+from dataclasses import replace
 from importlib import resources
 
 import pytest
@@ -114,6 +115,18 @@ def test_the_seats_item_is_kept_without_extra_seats() -> None:
     """Buying the first extra seat later changes a quantity, it adds no item."""
     wanted = CATALOG.items_for(terms(seats=3), "usd")
     assert [quantity for slot, quantity in wanted.items() if slot.role is Role.SEATS] == [0]
+
+
+@given(any_terms())
+def test_the_items_of_terms_say_which_terms_they_are(bought: Terms) -> None:
+    """Both ways, as long as no fewer seats are bought than the tier includes."""
+    included = CATALOG.included_seats(bought.product, bought.tier)
+    assert included is not None
+    meant = replace(bought, seats=max(bought.seats, included))
+    items = CATALOG.items_for(meant, "usd")
+    assert meant == CATALOG.terms_of(items)
+    assert CATALOG.terms_of({slot: 1 for slot in items if slot.role is not Role.CONTACTS}) is None
+    assert CATALOG.terms_of({slot: 1 for slot in items if slot.role is not Role.BASE}) is None
 
 
 def test_the_recurring_total() -> None:

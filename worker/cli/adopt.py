@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from worker.cli.switches import By
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sync.adopt import Adoption, Naming, Progress
+    from sync.adopt import Adoption, Choice, Naming, Progress
     from sync.billing import Billing
     from sync.rules.adoption_prices import PriceMap
     from sync.store.adoptions import AdoptionRow
@@ -77,26 +78,32 @@ def adopt(
     What does not map exactly is reported with its reason and left alone. Safe to repeat at any time: what
     was taken over is not touched again. Exits 4 when the one --subscription was refused.
     """
+    _check(subscription, everything=everything, report=report)
+    if report:
+        _print_report(run_async(with_pool("adopt report", _refused)), as_json=as_json)
+        return
+    from sync.adopt import Choice
+
+    mapped, naming = _map(map_file), _naming(account_id_from, admin, primary_admin_from)
+    choice = Choice(by or operator(), subscription, dry_run, mapped, naming)
+    done = run_async(with_billing("adopt", partial(_carry_out, choice=choice), reason))
+    _print(done, as_json=as_json)
+    if subscription is not None and any(result.reasons for result in done.results):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _check(subscription: str | None, *, everything: bool, report: bool) -> None:
     if [everything, subscription is not None, report].count(True) != 1:
         raise usage("Give one of --all, --subscription ID, --report")
     if subscription is not None and re.fullmatch(SUBSCRIPTION_ID, subscription) is None:
         raise usage(f"--subscription {subscription!r} is no subscription's id (sub_...)")
-    if report:
-        _print_report(run_async(with_pool("adopt report", _refused)), as_json=as_json)
-        return
-    mapped, naming = _map(map_file), _naming(account_id_from, admin, primary_admin_from)
 
-    async def carry_out(billing: Billing) -> Adoption:
-        from sync.adopt import Choice, adopt
 
-        choice = Choice(by or operator(), subscription, dry_run, mapped, naming)
-        with _bars() as progress:
-            return await adopt(billing, choice, progress)
+async def _carry_out(billing: Billing, choice: Choice) -> Adoption:
+    from sync import adopt
 
-    done = run_async(with_billing("adopt", carry_out, reason))
-    _print(done, as_json=as_json)
-    if subscription is not None and any(result.reasons for result in done.results):
-        raise typer.Exit(ExitCode.REFUSED)
+    with _bars() as progress:
+        return await adopt.adopt(billing, choice, progress)
 
 
 def _map(path: Path | None) -> PriceMap:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.exits import usage
+from worker.cli.exits import ExitCode, usage
 from worker.cli.output import AsJson, emit_json, emit_rows, note
 from worker.cli.runtime import progress_bar, run_async, with_pool
 
@@ -88,7 +88,7 @@ def verify(
     else:
         _print(verdicts)
     if any(verdict.broken for verdict in verdicts):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.UNEXPECTED)
 
 
 def _print(verdicts: list[Verdict]) -> None:

@@ -82,7 +82,7 @@ def bury(
 
 
 async def _bury(pool: Pool, event_id: str, reason: str, dry_run: bool) -> dict[str, Any]:
-    from handlers.inbox import State, desk
+    from handlers.inbox import State, desk, retries
     from sync import audit_acts
     from sync.audit import Act
     from sync.errors import Conflict
@@ -98,7 +98,7 @@ async def _bury(pool: Pool, event_id: str, reason: str, dry_run: bool) -> dict[s
     if dry_run:
         return {"id": event_id, "state": state, "would_be": ending, "why": f"it would be {ending}, {reason}"}
     act, carry_out = (
-        (Act.EVENT_BURIED, desk.bury) if state is State.WAITING else (Act.EVENT_DISMISSED, desk.dismiss)
+        (Act.EVENT_BURIED, retries.bury) if state is State.WAITING else (Act.EVENT_DISMISSED, desk.dismiss)
     )
     async with transaction(pool) as conn:
         if not await carry_out(conn, event.key, reason):

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.exits import ExitCode
-from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, emit_rows, note
+from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_json, note
 from worker.cli.runtime import operator, run_async, with_billing
 
 if TYPE_CHECKING:
     from sync.billing import Billing
-
-COLUMNS = ("id", "kind", "severity", "account_id", "object_id", "about", "state", "age", "suggestion")
 
 drift = typer.Typer(
     help="Findings: where terms, our copy and Stripe disagree.", no_args_is_help=True, rich_markup_mode=None
@@ -45,8 +43,6 @@ By = Annotated[
     str | None, typer.Option("--as", metavar="USER", help="Who decides; default: your user on this machine.")
 ]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with the finding.")]
-
-
 Expect = Annotated[
     str | None,
     typer.Option(
@@ -84,9 +80,9 @@ def list_findings(
     if as_json:
         emit_json(rows)
     else:
-        from worker.cli.render_drift import row_of
+        from worker.cli.render_drift import emit_list
 
-        emit_rows([row_of(row) for row in rows], COLUMNS, as_json=False)
+        emit_list(rows)
     if more:
         note(f"there are more: --after {rows[-1]['id']}")
 
@@ -134,9 +130,7 @@ def accept(
 
         return f"{finding_text(found)}\nAccept {finding_id} as it is?"
 
-    found, done = _decided("accept", carry_out, look, question, dry_run=dry_run, yes=yes)
-    _finish(found, done or dry_run, as_json=as_json)
-    raise typer.Exit(ExitCode.DONE if done or dry_run else ExitCode.USAGE)
+    _print(_decided("accept", carry_out, look, question, dry_run=dry_run, yes=yes), as_json=as_json)
 
 
 @drift.command("repair")
@@ -177,9 +171,9 @@ def repair(
 
         return f"{dry_run_text(found['dry_run'])}\nRepair {finding_id}?"
 
-    found, done = _decided("repair", carry_out, look, question, dry_run=dry_run, yes=yes)
-    _finish(found, done or dry_run, as_json=as_json)
-    raise typer.Exit(_outcome(found, done=done, dry_run=dry_run))
+    found = _decided("repair", carry_out, look, question, dry_run=dry_run, yes=yes)
+    _print(found, as_json=as_json)
+    raise typer.Exit(_outcome(found, dry_run=dry_run))
 
 
 def _decided(
@@ -190,32 +184,31 @@ def _decided(
     *,
     dry_run: bool,
     yes: bool,
-) -> tuple[dict[str, Any], bool]:
-    """Look, ask, decide: the finding, and whether it was done. What is done is what was looked at."""
+) -> dict[str, Any]:
+    """Look, ask, decide: the finding afterwards, or as it is in a dry run. Without a yes the command ends.
 
-    async def work(billing: Billing) -> tuple[dict[str, Any], bool]:
+    What is done is what was looked at.
+    """
+
+    async def work(billing: Billing) -> dict[str, Any] | None:
         found = await look(billing)
-        if dry_run or not (yes or confirmed(question(found), yes=False)):
-            return found, False
-        return await carry_out(billing, found), True
+        if dry_run:
+            return found
+        return await carry_out(billing, found) if confirmed(question(found), yes=yes) else None
 
-    return run_async(with_billing(f"drift {verb}", work))
+    decided = run_async(with_billing(f"drift {verb}", work))
+    if decided is None:
+        raise typer.Exit(ExitCode.USAGE)
+    return decided
 
 
-def _outcome(found: dict[str, Any], *, done: bool, dry_run: bool) -> ExitCode:
+def _outcome(found: dict[str, Any], *, dry_run: bool) -> ExitCode:
     if dry_run:
         return ExitCode.REFUSED if found["dry_run"]["refusal"] else ExitCode.DONE
-    if not done:
-        return ExitCode.USAGE
     if found["state"] == "repairing":
         note(f"{found['id']} is being repaired; see how it ends with: prorata drift show {found['id']}")
         return ExitCode.UNKNOWN_OUTCOME
     return ExitCode.DONE if found["state"] in ("repaired", "gone") else ExitCode.CONFLICT
-
-
-def _finish(found: dict[str, Any], wanted: bool, *, as_json: bool) -> None:
-    if wanted:
-        _print(found, as_json=as_json)
 
 
 def _print(finding: dict[str, Any], *, as_json: bool) -> None:

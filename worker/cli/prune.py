@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
+from worker.cli.exits import ExitCode
 from worker.cli.output import AsJson, DryRun, Yes, confirmed, emit_rows, note
 from worker.cli.runtime import pool_for, progress_bar, run_async, settings_for
 
@@ -28,8 +30,6 @@ def prune(dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) ->
     Events, answers under an Idempotency-Key, quotes that nobody confirmed, and the queue's log. A month of
     events stays while one of them waits or is buried. The audit log and all changes stay.
     """
-    from sync.retention import pruned_json
-
     settings = settings_for("prune")
     found = run_async(_plan(settings))
     total = sum(each.rows for each in found)
@@ -40,8 +40,8 @@ def prune(dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) ->
     elif dry_run or not total:
         note(f"{total:,} rows would be deleted" if total else "nothing is too old")
     else:
-        raise typer.Exit(2)
-    emit_rows([pruned_json(each) for each in found], COLUMNS, as_json=as_json)
+        raise typer.Exit(ExitCode.USAGE)
+    emit_rows([asdict(each) for each in found], COLUMNS, as_json=as_json)
 
 
 async def _plan(settings: Settings) -> list[Pruned]:

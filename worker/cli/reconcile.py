@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.exits import ExitCode, usage
-from worker.cli.output import AsJson, emit_json, emit_rows, note
+from worker.cli.output import AsJson, emit_json, note
 from worker.cli.runtime import operator, progress_bar, run_async, with_billing
 
 if TYPE_CHECKING:
     from sync.billing import Billing
 
-COLUMNS = ("id", "kind", "severity", "account_id", "object_id", "about", "state", "age", "suggestion")
 PAGE = 100
 
 
@@ -97,7 +95,10 @@ async def _all(billing: Billing) -> dict[str, Any]:
 
     expected = await living_subscriptions(billing.pool)
     with progress_bar("subscriptions compared", expected) as advanced:
-        told: Callable[[str, int], None] = lambda _, compared: advanced(compared, expected)  # noqa: E731
+
+        def told(_: str, compared: int) -> None:
+            advanced(compared, expected)
+
         tally = await Sweep(billing, name=BY_HAND, told=told).run_anew()
     if tally is None:
         raise Conflict(Code.CHANGE_IN_PROGRESS, "Another `prorata reconcile` has begun meanwhile.")
@@ -152,12 +153,12 @@ def _print(report: _Report, *, as_json: bool) -> None:
     if as_json:
         emit_json(asdict(report))
         return
-    from worker.cli.render_drift import row_of
+    from worker.cli.render_drift import emit_list
 
     for each in report.repairs:
         note(f"{each['id']}: {each['detail'] or each['code']}")
     if report.findings:
-        emit_rows([row_of(row) for row in report.findings], COLUMNS, as_json=False)
+        emit_list(report.findings)
     said = ", ".join(f"{count} {name}" for name, count in report.compared.items())
     note(f"compared: {said}; open findings: {len(report.findings)}")
     if report.unjudged:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from worker.cli.output import emit_rows
 from worker.cli.render import field_line, terms_text
 
+COLUMNS = ("id", "kind", "severity", "account_id", "object_id", "about", "state", "age", "suggestion")
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 _FIELDS = (
     ("account", "account_id"),
@@ -18,8 +21,12 @@ _FIELDS = (
 )
 
 
-def row_of(finding: dict[str, Any]) -> dict[str, Any]:
-    """A line of the list."""
+def emit_list(findings: Iterable[dict[str, Any]]) -> None:
+    """Print a line for each on stdout."""
+    emit_rows([_row(each) for each in findings], COLUMNS, as_json=False)
+
+
+def _row(finding: dict[str, Any]) -> dict[str, Any]:
     age, side = age_text(finding["age_seconds"]), finding["suggestion"]["side"]
     return {**finding, "age": age, "suggestion": side}
 

@@ -25,8 +25,8 @@ def selection(
     since: datetime, until: datetime | None, state: Any, event_type: str | None, about: str | None
 ) -> Selection:
     """What the options select; the end is now, unless one is given. Raises BadInput."""
-    from handlers.inbox import State
-    from handlers.inbox.ranges import ENDED, Selection
+    from handlers.inbox import ENDED, State
+    from handlers.inbox.ranges import Selection
     from sync.clock import wall
 
     if state is State.WAITING:

@@ -78,12 +78,8 @@ def report(
                 billing.pool, billing.catalog, wanted, between, written, out.write, watch=_watching(bar)
             )
 
-    try:
+    with _until_nobody_reads():
         totals = run_async(with_billing("report", write))
-    except BrokenPipeError:
-        # Whoever read it has seen enough; Python must not fail again when it empties its buffers.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.UNEXPECTED) from None
     if check and totals is not None:
         _print_totals(totals, as_json=as_json)
         raise typer.Exit(ExitCode.DONE if totals["ok"] else ExitCode.DRIFT)
@@ -129,6 +125,17 @@ def _target(output: Path | None) -> Iterator[IO[bytes]]:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """End the command quietly when whoever read stdout has seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python must not fail again when it empties its buffers.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.UNEXPECTED) from None
 
 
 def _watching(bar: Callable[[int, int], None]) -> Callable[[int], Callable[[int], None]]:

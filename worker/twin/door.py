@@ -57,7 +57,7 @@ async def _guarded(request: web.Request, twin: Twin, request_id: str, fault: Fau
         return await _admitted(request, twin, request_id, fault)
     except ApiError as error:
         return refusal(error, request_id, now)
-    except Exception:
+    except Exception:  # a mistake of ours is an answer of 500, as Stripe's own are
         logger.exception("the twin failed at %s %s", request.method, request.path)
         return refusal(ApiError(500, "The twin failed: see its log.", kind="api_error"), request_id, now)
 

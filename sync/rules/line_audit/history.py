@@ -19,8 +19,8 @@ def held(asked: Iterable[Collection[str]], slot: Slot, book: PriceBook) -> str |
 
     `asked` are the prices that were asked for, or adopted, the newest first.
     """
-    known = set(book.versions(slot).values())
-    return next((price for prices in asked for price in sorted(known.intersection(prices))), None)
+    ours = (price for prices in asked for price in sorted(prices) if book.slot_of(price) == slot)
+    return next(ours, None)
 
 
 def asked_until(bought: Sequence[Bought], moment: int) -> list[frozenset[str]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sync.rules.line_audit.difference import why_differs
 from sync.rules.line_audit.reasons import Reason
 from sync.rules.line_audit.shapes import AuditRow, BilledInvoice, BilledLine, Promise, PromisedLine, RowKind
 from sync.rules.money import minimum_charge_minor
@@ -32,50 +33,39 @@ def compare(invoice: BilledInvoice, promise: Promise, book: PriceBook) -> Iterat
     pairs, extra, missing = _matched(invoice, promise, book)
     parts = {_part(line, book) for line, _ in pairs}
     for line, promised in pairs:
-        diff = line.amount_minor - promised.amount_minor
-        yield AuditRow(
-            RowKind.LINE,
-            line.amount_minor,
-            promised.amount_minor,
-            _why(line, promised) if diff else None,
-            line,
-            promised,
-            promise,
-        )
+        expected, reason = promised.amount_minor, None
+        if line.amount_minor != expected:
+            reason = why_differs(line, promised.price_id, promised.quantity, expected)
+        yield AuditRow(RowKind.LINE, line.amount_minor, expected, reason, line, promised, promise)
     for line in extra:
         reason = _why_extra(line, parts, book) if line.amount_minor else None
         yield AuditRow(
             RowKind.LINE, line.amount_minor, 0, reason, line, None, promise, note="not in the quote"
         )
     for promised in missing:
-        reason = Reason.UNKNOWN if promised.amount_minor else None
-        yield AuditRow(
-            RowKind.MISSING,
-            0,
-            promised.amount_minor,
-            reason,
-            promised=promised,
-            promise=promise,
-            price_id=promised.price_id,
-            note="in the quote, and not on the invoice",
-        )
+        yield _missing(promised, promise, Reason.UNKNOWN, "in the quote, and not on the invoice")
     yield from _sums(invoice, promise)
 
 
 def nowhere(promise: Promise) -> Iterator[AuditRow]:
     """The promised lines of a change that was paid with an invoice that never arrived here."""
+    note = "the invoice is not known here; `prorata catch-up` fetches what was missed"
     for promised in promise.lines:
-        reason = Reason.MISSING_EVENT if promised.amount_minor else None
-        yield AuditRow(
-            RowKind.MISSING,
-            0,
-            promised.amount_minor,
-            reason,
-            promised=promised,
-            promise=promise,
-            price_id=promised.price_id,
-            note="the invoice is not known here; `prorata catch-up` fetches what was missed",
-        )
+        yield _missing(promised, promise, Reason.MISSING_EVENT, note)
+
+
+def _missing(promised: PromisedLine, promise: Promise, reason: Reason, note: str) -> AuditRow:
+    """A promised line that is nowhere; one of nothing makes no difference."""
+    return AuditRow(
+        RowKind.MISSING,
+        0,
+        promised.amount_minor,
+        reason if promised.amount_minor else None,
+        promised=promised,
+        promise=promise,
+        price_id=promised.price_id,
+        note=note,
+    )
 
 
 def _matched(
@@ -120,14 +110,6 @@ def _part(line: BilledLine | PromisedLine, book: PriceBook) -> str:
     """The part of the terms; a price of somebody else's is a part of its own."""
     slot = book.slot_of(line.price_id) if line.price_id else None
     return slot.part if slot else f"?{line.price_id}"
-
-
-def _why(line: BilledLine, promised: PromisedLine) -> Reason:
-    if line.price_id != promised.price_id:
-        return Reason.WRONG_PRICE
-    if line.quantity != promised.quantity:
-        return Reason.WRONG_QUANTITY
-    return Reason.ROUNDING if abs(line.amount_minor - promised.amount_minor) == 1 else Reason.UNKNOWN
 
 
 def _why_extra(line: BilledLine, parts: set[str], book: PriceBook) -> Reason:

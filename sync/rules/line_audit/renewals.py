@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from sync.rules.line_audit.difference import why_differs
 from sync.rules.line_audit.foreign import foreign_row, is_of_catalog
 from sync.rules.line_audit.history import asked_until, held, in_force
 from sync.rules.line_audit.parts import Parts
@@ -112,7 +113,7 @@ def _matched(line: BilledLine, slot: Slot, quantity: int, price_id: str | None, 
     expected = book.amounts()[right] * quantity if right else None
     reason = None
     if line.amount_minor != (expected or 0):
-        reason = _why(line, right, quantity, expected)
+        reason = why_differs(line, right, quantity, expected or 0)
     return AuditRow(
         RowKind.LINE,
         line.amount_minor,
@@ -123,14 +124,6 @@ def _matched(line: BilledLine, slot: Slot, quantity: int, price_id: str | None, 
         old_quantity=period.quantity_before(slot.part, quantity),
         new_quantity=quantity,
     )
-
-
-def _why(line: BilledLine, price_id: str | None, quantity: int, expected: int | None) -> Reason:
-    if line.price_id != price_id:
-        return Reason.WRONG_PRICE
-    if line.quantity != quantity:
-        return Reason.WRONG_QUANTITY
-    return Reason.ROUNDING if abs(line.amount_minor - (expected or 0)) == 1 else Reason.UNKNOWN
 
 
 def _missing(slot: Slot, quantity: int, price_id: str | None, period: _Period) -> AuditRow:
