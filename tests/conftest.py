@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,8 @@ def _plain_logs() -> None:
             structlog.processors.KeyValueRenderer(key_order=["level", "event"], repr_native_str=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        # Not the present `sys.stdout`: that may be where a command's output is caught at this moment.
+        logger_factory=structlog.WriteLoggerFactory(sys.__stdout__),
     )
 
 

@@ -60,7 +60,7 @@ async def test_mirror_is_the_same_as_from_events(world: World, template_database
     [charge, *_] = (await world.stripe("GET", "/v1/charges"))["data"]
     await world.stripe("POST", "/v1/refunds", charge=charge["id"], amount="100")
     await world.pass_time(32 * 86_400)
-    await world.eventually(lambda: _quiet(world), 20)
+    await world.eventually(lambda: _quiet(world))
     async with another_database(template_database) as pool:
         filled = await fill(world, pool)
         by_events, by_lists = await rows(world.billing.pool), await rows(pool)
@@ -73,16 +73,14 @@ async def test_mirror_is_the_same_as_from_events(world: World, template_database
 
 async def _quiet(world: World) -> bool:
     """Whether every event of Stripe's was applied, and nothing is left in doubt."""
-    pool = world.billing.pool
-    waiting = "SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting') + (SELECT count(*) FROM refresh)"
     open_ = "SELECT count(*) FROM change_leg WHERE ended_at IS NULL"
-    return bool(await pool.fetchval(waiting) == 0 and await pool.fetchval(open_) == 0)
+    return await world.billing.pool.fetchval(open_) == 0 and await world.is_up_to_date()
 
 
 async def test_backfill_over_events_changes_nothing(world: World) -> None:
     """What events have written already is read again, and no row is doubled or older than before."""
     await world.buy()
-    await world.eventually(lambda: _quiet(world), 20)
+    await world.eventually(lambda: _quiet(world))
     before = await rows(world.billing.pool)
     await fill(world)
     await fill(world)

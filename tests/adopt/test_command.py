@@ -150,7 +150,7 @@ async def _ended(
     """Run the command until `when`, then end it, and its transactions with it."""
     process = await shell.start(*words)
     try:
-        await world.eventually(when, 20)
+        await world.eventually(when)
     finally:
         process.send_signal(end)
         await process.communicate()

@@ -57,7 +57,7 @@ async def test_promise_for_the_renewal_is_kept_after_adoption(shop: Shop, world:
 
     assert "scheduled" == (await world.settled(change))["at_renewal"]["state"]
     await world.pass_time(18 * 86_400)
-    await world.eventually(renewed, 20)
+    await world.eventually(renewed)
     [invoice, *_] = await world.invoices()
     assert CATALOG_MONTH + OLD_SEAT == invoice["total"]
 

@@ -10,12 +10,10 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -33,9 +31,8 @@ from sync.stripe_objects import Event
 from tests.intake.conftest import SECRET, URL, application, signature
 from tests.mirror.builders import SECOND, VERSION, event_json, invoice, item, subscription
 from worker.applier import BATCH, Applier
-from worker.logs import configure
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("production_logs")]
 
 EVENTS = 10_000
 SUBSCRIPTIONS = 1_000
@@ -97,15 +94,6 @@ def echo() -> web.Application:
     app = web.Application()
     app.router.add_post(URL, answer)
     return app
-
-
-@pytest.fixture(autouse=True)
-def _production_logs(tmp_path: Path) -> Iterator[None]:
-    """One JSON line an event, as in production, but into a file."""
-    with (tmp_path / "log").open("w") as stream:
-        configure("json", "INFO", stream)
-        yield
-    structlog.reset_defaults()
 
 
 async def test_acknowledged_events(pool: Pool) -> None:

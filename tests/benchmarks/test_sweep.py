@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-import structlog
 
 from sync import catalog_push
 from sync.billing import Billing
@@ -21,11 +18,11 @@ from sync.store import catalog_prices
 from sync.telemetry import REGISTRY
 from tests.benchmarks.bench_twin import process
 from tests.flows.world import MARKETING, settings_of
+from tests.support.memory import resident_bytes
 from worker.billing import billing_for
 from worker.local import free_port
-from worker.logs import configure
 
-pytestmark = [pytest.mark.benchmark, pytest.mark.proof]
+pytestmark = [pytest.mark.benchmark, pytest.mark.proof, pytest.mark.usefixtures("production_logs")]
 
 SUBSCRIPTIONS = 10_000
 # Those of the sweep's own pages. A look at an account that differs lists what else its customer has.
@@ -48,15 +45,6 @@ INSERT INTO account_terms (account_id, effective_at, product, tier, contact_limi
                            change_id, leg)
 SELECT id, now(), 'marketing', 'plus', 1000, 3, '{}', 'month', 'chg_' || id, 'now' FROM account
 """
-
-
-@pytest.fixture(autouse=True)
-def _production_logs(tmp_path: Path) -> Iterator[None]:
-    """One JSON line an event, as in production, but into a file."""
-    with (tmp_path / "log").open("w") as stream:
-        configure("json", "INFO", stream)
-        yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -116,12 +104,6 @@ def list_reads() -> int:
     )
 
 
-def resident_mb() -> float:
-    """What of our memory is in RAM."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 async def test_ten_thousand_subscriptions_are_swept_within_the_budget(billing: tuple[Billing, str]) -> None:
     """Into an empty mirror, and again over a full one; memory does not grow with the number of pages.
 
@@ -147,14 +129,14 @@ async def test_ten_thousand_subscriptions_are_swept_within_the_budget(billing: t
 
 async def timed(billing: Billing) -> tuple[Tally, int, float, float]:
     """One sweep: what it came to, its list reads, seconds, and what memory grew by since a quarter of it."""
-    quarter_mb: list[float] = []
+    quarter_bytes: list[int] = []
 
     def told(_: str, compared: int) -> None:
-        if compared >= SUBSCRIPTIONS / 4 and not quarter_mb:
-            quarter_mb.append(resident_mb())
+        if compared >= SUBSCRIPTIONS / 4 and not quarter_bytes:
+            quarter_bytes.append(resident_bytes())
 
     before, began = list_reads(), time.perf_counter()
     tally = await Sweep(billing, told=told).run_anew()
     assert tally is not None
     seconds = time.perf_counter() - began
-    return tally, list_reads() - before, seconds, resident_mb() - quarter_mb[0]
+    return tally, list_reads() - before, seconds, (resident_bytes() - quarter_bytes[0]) / 1e6

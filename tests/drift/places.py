@@ -130,7 +130,7 @@ async def settle_down(world: World, names: list[str]) -> dict[str, Place]:
     places = {name: Place(world, f"acme-{number}", prices=prices) for number, name in enumerate(names)}
     for place in places.values():
         await _settle(place)
-    await rest(world)
+    await catch_up_mirror(world)
     return places
 
 
@@ -165,17 +165,6 @@ async def _know(place: Place) -> None:
         await account_store.set_subscription(conn, place.account_id, place.subscription_id)
         first = f"first-{place.account_id}"
         await account_store.begin_terms(conn, place.account_id, BOUGHT, clock.wall(), first, "now")
-
-
-async def rest(world: World) -> None:
-    """Every event was delivered and applied."""
-
-    async def is_delivered() -> bool:
-        found = (await world.control("GET", "deliveries"))["data"]
-        return all(each["status"] != "waiting" for each in found)
-
-    await world.eventually(is_delivered, 30)
-    await catch_up_mirror(world)
 
 
 async def edit_all(places: dict[str, Place], edits: dict[str, Edit]) -> None:

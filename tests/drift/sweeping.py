@@ -21,6 +21,9 @@ from tests.faults.hands import Hands
 from tests.flows.world import World
 from worker.app import applier_for
 
+# States of a delivery that is not over.
+UNDER_WAY = ("waiting", "sending", "retrying")
+
 
 async def sweep(world: World, **settings: Any) -> Tally:
     """One whole sweep, as a worker does it."""
@@ -48,8 +51,19 @@ async def lists(hands: Hands) -> Sequence[str]:
     ]
 
 
+async def delivered(world: World) -> None:
+    """Return once every event of the twin has come to us."""
+
+    async def is_delivered() -> bool:
+        found = (await world.control("GET", "deliveries"))["data"]
+        return not any(each["status"] in UNDER_WAY for each in found)
+
+    await world.eventually(is_delivered)
+
+
 async def catch_up_mirror(world: World) -> None:
-    """Apply every event that the twin has delivered."""
+    """Every event of the twin is delivered and applied."""
+    await delivered(world)
     applier, refresh = applier_for(world.settings, world.billing, asyncio.Event())
     await applier.drain()
     while await refresh.run_once():
@@ -79,11 +93,6 @@ async def stranger(world: World) -> None:
     method = await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", customer=customer["id"])
     params = {"items[0][price]": price, "default_payment_method": method["id"]}
     await world.stripe("POST", "/v1/subscriptions", customer=customer["id"], **params)
-
-
-async def arrived(world: World) -> bool:
-    """Whether an event waits for its turn."""
-    return bool(await world.billing.pool.fetchval("SELECT count(*) FROM inbox WHERE state = 'waiting'"))
 
 
 async def applied(slow: Hands, terms: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from sync.reconcile.shown import require
 from sync.store import findings
 from tests.drift import differences, harmless
 from tests.drift.edits import BY, money, repair
-from tests.drift.places import DAY, Place, edit_all, rest, settle_down
-from tests.drift.sweeping import findings_of, sweep
+from tests.drift.places import DAY, Place, edit_all, settle_down
+from tests.drift.sweeping import catch_up_mirror, findings_of, sweep
 from tests.flows.world import World, whole_world
 
 MONTH = 31 * DAY
@@ -46,14 +46,14 @@ async def test_every_difference_is_found_with_its_type_by_one_sweep(world: World
     assert 40 <= len(cases) == len({name for name, _, _ in cases})
     places = await settle_down(world, [name for name, _, _ in cases])
     await world.pass_time(differences.HALF_MONTH)
-    await rest(world)
+    await catch_up_mirror(world)
     await sweep(world)
     assert {} == await found(world, places)
     # What was delivered before explains nothing of what comes.
     await world.billing.pool.execute("UPDATE inbox SET received_at = now() - interval '1 hour'")
     await edit_all(places, {name: edit for name, _, edit in cases})
     await world.control("POST", "account", {"portal_changes_plans": True})
-    await rest(world)
+    await catch_up_mirror(world)
     await sweep(world, grace_seconds=0)
     await stale.judge(world.billing.pool)
     expected = {name: {str(kind) for kind in kinds} for name, kinds, _ in cases}
@@ -89,7 +89,7 @@ async def test_no_harmless_edit_raises_an_alarm(world: World) -> None:
     places = await settle_down(world, [name for name, _ in cases])
     await world.pass_time(differences.HALF_MONTH)
     await edit_all(places, dict(cases))
-    await rest(world)
+    await catch_up_mirror(world)
     await sweep(world, grace_seconds=0)
     await stale.judge(world.billing.pool)
     assert {} == await found(world, places)
@@ -97,7 +97,7 @@ async def test_no_harmless_edit_raises_an_alarm(world: World) -> None:
         await reconcile_account(world.billing, place.account_id)
     assert {} == await found(world, places)
     await world.pass_time(MONTH)
-    await rest(world)
+    await catch_up_mirror(world)
     await sweep(world, grace_seconds=0)
     assert {} == await found(world, places)
     assert {} == await findings.open_by_kind(world.billing.pool)

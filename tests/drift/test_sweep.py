@@ -16,8 +16,8 @@ from sync.store import findings, mirror, progress
 from tests.drift.edits import by_hand, item, own, set_item
 from tests.drift.sweeping import (
     applied,
-    arrived,
     catch_up_mirror,
+    delivered,
     findings_of,
     lists,
     stranger,
@@ -211,7 +211,6 @@ async def test_an_event_that_arrives_beside_a_page_is_not_written_over(slow: Han
         if kind == Kind.SUBSCRIPTION:
             await world.pass_time(5)
             await by_hand(world, f"/v1/subscriptions/{await own(world)}", metadata={"note": "later"})
-            await world.eventually(lambda: arrived(world))
             await catch_up_mirror(world)
         return page
 
@@ -239,7 +238,7 @@ async def test_a_stale_copy_is_mended_and_stands_in_the_history(slow: Hands) -> 
     assert mended is not None
     assert "active" == mended.status
     await by_hand(world, f"/v1/subscriptions/{await own(world)}", metadata={"note": "new"})
-    await world.eventually(lambda: arrived(world))
+    await delivered(world)
     await world.billing.pool.execute("UPDATE inbox SET state = 'finished', finished_at = now()")
     await sweep(world, grace_seconds=0)
     assert 1 == len(await findings_of(world)), "an event that came within the grace explains it"

@@ -7,7 +7,6 @@ from sync.store import mirror
 from tests.drift.edits import by_hand, item, own, set_item
 from tests.drift.sweeping import (
     applied,
-    arrived,
     catch_up_mirror,
     copy_of_subscription,
     findings_of,
@@ -120,7 +119,6 @@ async def test_invoices_that_nothing_explains(slow: Hands) -> None:
     await by_hand(world, "/v1/invoiceitems", customer=customer, amount=500, currency="usd")
     bill = await by_hand(world, "/v1/invoices", customer=customer, pending_invoice_items_behavior="include")
     await by_hand(world, f"/v1/invoices/{bill['id']}/finalize")
-    await world.eventually(lambda: arrived(world))
     await catch_up_mirror(world)
     await sweep(world)
     odd = await findings_of(world, kind="invoice_unexplained")

@@ -35,7 +35,7 @@ class Knocks:
         """Return once these doors have given these answers, counted from now."""
         before = self.said.copy()
         async with asyncio.timeout(SURELY_SECONDS):
-            while any(self.said[each] == before[each] for each in wanted):  # noqa: ASYNC110
+            while any(self.said[each] == before[each] for each in wanted):  # noqa: ASYNC110  many knock
                 await asyncio.sleep(0.01)
 
     def check(self) -> None:

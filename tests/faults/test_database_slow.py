@@ -10,7 +10,7 @@ from functools import partial
 from tests.faults.doors import Knocks, knock_once, look, require_stored
 from tests.flows.world import World, whole_world
 from tests.support.memory import GROWTH_BYTES, resident_bytes
-from tests.support.patience import DOOR_SECONDS
+from tests.support.patience import DOOR_SECONDS, SURELY_SECONDS
 from tests.support.proxy import road_to
 
 CROWD = 60
@@ -81,7 +81,9 @@ async def _take_all(world: World, taken: AsyncExitStack) -> None:
     """Take connections until there is none left; the intake has one of its own."""
     pool = world.billing.pool
     while True:
+        # Whoever waits for one that is taken waits in vain; a new one may take its time.
+        is_full = pool.get_size() == pool.get_max_size() and not pool.get_idle_size()
         try:
-            await taken.enter_async_context(pool.acquire(timeout=0.2))
+            await taken.enter_async_context(pool.acquire(timeout=0.2 if is_full else SURELY_SECONDS))
         except TimeoutError:
             return

@@ -47,7 +47,7 @@ async def test_two_workers_wait_die_and_charge_once(world: World, tmp_path: Path
     async with child(world, tmp_path, "work"), child(world, tmp_path, "work"):
         await world.eventually(lambda: _all_wait(world, changes), 30)
         await switch.go(world.billing.pool, actor="olga", reason="the test is over")
-        ended = await asyncio.gather(*(world.settled(change, wait=30) for change in changes))
+        ended = await asyncio.gather(*(world.settled(change) for change in changes))
     assert ["settled"] * len(changes) == [change["state"] for change in ended]
     assert [1] * len(changes) == [await _charges(world, change) for change in changes]
 
@@ -57,7 +57,7 @@ async def test_other_process_s_doors_are_shut_at_once(world: World, tmp_path: Pa
     await _bought(world, tmp_path)
     quotes = [await world.quote({"seats": 8}, account) for account in ACCOUNTS]
     async with child(world, tmp_path, "work"):
-        first = await world.settled((await world.confirm(quotes[0])).body, wait=30)
+        first = await world.settled((await world.confirm(quotes[0])).body)
         assert "settled" == first["state"]
         await switch.stop(world.billing.pool, actor="olga", reason="a test", account_id="b")
         said = [await world.confirm(quote) for quote in quotes[1:3]]

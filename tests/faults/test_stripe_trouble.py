@@ -200,15 +200,16 @@ async def test_row_78_a_herd_is_let_in_at_the_rate_of_the_budget(mid: Hands) -> 
     """Everybody calls at once when Stripe is back: one bucket spreads them over all processes, so that Stripe
     refuses none of them and all are through as soon as the rate allows."""
     world, rate, herd = mid.world, 50, 120
-    await world.billing.pool.execute("UPDATE stripe_rate SET tokens = 0, refilled_at = clock_timestamp()")
     await world.control("POST", "account", {"global_rate_per_second": 2 * rate - 10})
     asked = len(await mid.requests("GET", "/v1/customers"))
     budgets = [RateRow(world.billing.pool, rate) for _ in range(2)]
     callers = [
         Transport(api_key="sk_test_herd", api_base=world.twin.base_url, budget=each) for each in budgets
     ]
-    began = time.monotonic()
     call = Call("customer.list", "GET", "/v1/customers", {})
+    # From this moment on tokens come.
+    began = time.monotonic()
+    await world.billing.pool.execute("UPDATE stripe_rate SET tokens = 0, refilled_at = clock_timestamp()")
     await asyncio.gather(*(callers[number % 2].send(call) for number in range(herd)))
     seconds = time.monotonic() - began
     assert herd == len(await mid.requests("GET", "/v1/customers")) - asked

@@ -71,7 +71,7 @@ async def test_a_first_purchase_that_waits_for_the_bank_grants_nothing(world: Wo
     await world.account(card="pm_card_authenticationRequired")
     said = await world.confirm(await world.quote(MARKETING.to_json()))
     assert said.body["state"] == "awaiting_payment"
-    await _every_event_applied(world)
+    await world.eventually(world.is_up_to_date)
     assert await granted(world) == NOTHING
 
     invoice = said.body["now"]["stripe_invoice_id"]
@@ -87,7 +87,7 @@ async def test_a_declined_first_purchase_grants_nothing(world: World) -> None:
     said = await world.confirm(await world.quote(MARKETING.to_json()))
     assert (said.status, await granted(world)) == (402, NOTHING)
     await world.settled(said.body)
-    await _every_event_applied(world)
+    await world.eventually(world.is_up_to_date)
     assert await granted(world) == NOTHING
 
 
@@ -96,7 +96,7 @@ async def test_an_increase_that_is_not_paid_leaves_what_was_granted(mid: World, 
     """Waiting for the bank, or declined: the eight seats are not there, the three are."""
     await mid.card(card)
     await mid.confirm(await mid.quote({"seats": 8}))
-    await _every_event_applied(mid)
+    await mid.eventually(mid.is_up_to_date)
     assert await granted(mid) == ALL
 
 
@@ -106,7 +106,7 @@ async def test_an_edit_at_stripe_grants_nothing(mid: World) -> None:
     seats = next(item for item in subscription["items"]["data"] if ":seats:" in item["price"]["lookup_key"])
     edit = {"items[0][id]": seats["id"], "items[0][quantity]": 9, "proration_behavior": "none"}
     await mid.stripe("POST", f"/v1/subscriptions/{subscription['id']}", **edit)
-    await _every_event_applied(mid)
+    await mid.eventually(mid.is_up_to_date)
     assert await granted(mid) == ALL
 
 
@@ -118,23 +118,8 @@ async def test_late_events_take_nothing_back(mid: World) -> None:
     assert await granted(mid) == more
     await mid.control("POST", "delivery", {"mode": "normal"})
     await mid.control("POST", "delivery/flush")
-    await _every_event_applied(mid)
+    await mid.eventually(mid.is_up_to_date)
     assert await granted(mid) == more
-
-
-async def _every_event_applied(world: World) -> None:
-    """Wait until the last event of Stripe's is in our inbox and applied."""
-    pool = world.billing.pool
-
-    async def is_quiet() -> bool:
-        listed = (await world.stripe("GET", "/v1/events", limit=100))["data"]
-        known = await pool.fetchval(
-            "SELECT count(*) FROM inbox WHERE id = ANY ($1) AND state <> 'waiting'",
-            [event["id"] for event in listed],
-        )
-        return bool(known == len(listed))
-
-    await world.eventually(is_quiet, 20)
 
 
 # ---- what a state of the subscription leaves
@@ -157,7 +142,7 @@ async def _every_event_applied(world: World) -> None:
 async def test_each_state_leaves_what_the_policy_says(world: World, status: str, level: str) -> None:
     """As our copy of Stripe has it, with a sentence that says why."""
     await world.buy()
-    await _every_event_applied(world)
+    await world.eventually(world.is_up_to_date)
     await world.billing.pool.execute("UPDATE stripe_subscription SET status = $1", status)
     assert await granted(world) == (level, None if level == "none" else MARKETING.to_json())
     assert (await world.view())["entitlement"]["reason"]

@@ -45,7 +45,7 @@ async def test_call_on_the_wire_ends_as_it_began(slow: Hands) -> None:
     world = slow.world
     change = await slow.confirm(await world.quote({"seats": 8}))
     path = f"/v1/subscriptions/{(await world.subscription())['id']}"
-    await slow.fault(method="POST", path=path, slow_seconds=1.0, when="before")
+    await slow.fault(method="POST", path=path, slow_seconds=3.0, when="before")
     stepping = asyncio.create_task(slow.step(change))
     await world.eventually(lambda: is_on_the_wire(world))
     found = await stop(world)

@@ -21,7 +21,7 @@ async def test_lost_answer_ends_in_one_effect(mid: World, fault: dict[str, objec
     quote = await mid.quote({"seats": 8})
     path = f"/v1/subscriptions/{(await mid.subscription())['id']}"
     await mid.control("POST", "faults", {"method": "POST", "path": path, "times": 1, "when": when, **fault})
-    change = await mid.settled((await mid.confirm(quote)).body, wait=30)
+    change = await mid.settled((await mid.confirm(quote)).body)
     assert ("settled", 0) == (change["state"], change["now"]["difference_minor"])
     assert 1 == len(await mid.effects(change["id"], "subscription_updated"))
     assert 1 == len(await mid.effects(change["id"], "charge"))
@@ -33,7 +33,7 @@ async def test_rate_limit_is_repeated_with_the_same_key(mid: World) -> None:
     path = f"/v1/subscriptions/{(await mid.subscription())['id']}"
     before = len(await _sent(mid, path))
     await mid.control("POST", "faults", {"method": "POST", "path": path, "times": 2, "status": 429})
-    change = await mid.settled((await mid.confirm(quote)).body, wait=30)
+    change = await mid.settled((await mid.confirm(quote)).body)
     assert ("settled", 0) == (change["state"], change["now"]["difference_minor"])
     assert [f"change:{change['id']}:now:send:1"] * 3 == (await _sent(mid, path))[before:]
     assert 1 == len(await mid.effects(change["id"], "charge"))
@@ -53,7 +53,7 @@ async def test_lost_void_still_ends_the_change(mid: World) -> None:
         "faults",
         {"method": "POST", "path": "/v1/invoices/*", "times": 1, "when": "after", "reset": True},
     )
-    change = await mid.settled((await mid.confirm(await mid.quote({"seats": 8}))).body, wait=30)
+    change = await mid.settled((await mid.confirm(await mid.quote({"seats": 8}))).body)
     assert "failed" == change["state"]
     invoice = await mid.stripe("GET", f"/v1/invoices/{change['now']['stripe_invoice_id']}")
     assert "void" == invoice["status"]

@@ -65,7 +65,7 @@ async def test_change_keeps_its_subscription(world: World) -> None:
     second = await world.change({"seats": 8})
     bought = (await world.view())["stripe_subscription_id"]
     await world.billing.pool.execute("UPDATE account SET stripe_subscription_id = 'sub_another'")
-    shown = [(await world.settled(change, wait=0))["stripe_subscription_id"] for change in (first, second)]
+    shown = [(await world.shown(change))["stripe_subscription_id"] for change in (first, second)]
     assert [bought, bought] == shown
 
 
@@ -77,7 +77,7 @@ async def test_change_shows_its_newest_steps(world: World) -> None:
         "SELECT $1, 'now', 'retry_' || n, 'applying' FROM generate_series(1, 300) AS n ORDER BY n",
         change["id"],
     )
-    shown = [step["step"] for step in (await world.settled(change, wait=0))["steps"]]
+    shown = [step["step"] for step in (await world.shown(change))["steps"]]
     assert [f"retry_{n}" for n in range(101, 301)] == shown
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
@@ -19,13 +20,17 @@ from sync.rules.terms import Terms
 from tests.support.patience import SURELY_SECONDS
 from worker.app import Running, started
 from worker.config import Settings
-from worker.local import free_port
+from worker.twin.resources.account import add_endpoint
 from worker.twin.server import RunningTwin, TwinSettings, start
 
 KEY = "prk_flows_bootstrap_key"
 ADMIN = "ada"
 
 MARKETING = Terms("marketing", "plus", 1000, 3)
+# What a client repeats under the same key, after the answer's Retry-After.
+COMES_BACK = ("database_unavailable", "idempotency_in_progress")
+# States of a leg that a worker is expected to carry on at once.
+ON_ITS_WAY = ("confirmed", "applying", "applied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class World:
             headers["Idempotency-Key"] = key or secrets.token_hex(8)
         for _ in range(self.patience):
             said = await self._ask(method, path, body, headers)
-            if said.body.get("code") != "database_unavailable":
+            if said.body.get("code") not in COMES_BACK:
                 return said
             await asyncio.sleep(float(said.headers["Retry-After"]))
         return await self._ask(method, path, body, headers)
@@ -93,16 +98,21 @@ class World:
         return _good(await self.call("POST", path, {"terms": terms, "actor": ADMIN}), 200)
 
     async def confirm(self, quote: dict[str, Any], key: str | None = None) -> Said:
-        return await self.call("POST", f"/v1/quotes/{quote['id']}/confirm", {"actor": ADMIN}, key)
+        """The answer once the change is applied or refused: a loaded machine may need longer than usual."""
+        return await self.call("POST", f"/v1/quotes/{quote['id']}/confirm?wait=30", {"actor": ADMIN}, key)
 
-    async def settled(self, change: dict[str, Any], wait: int = 15) -> dict[str, Any]:
-        """The change once it has ended."""
+    async def shown(self, change: dict[str, Any], wait: int = 0) -> dict[str, Any]:
+        """The change as it is, after `wait` seconds if it is still on its way."""
         return _good(await self.call("GET", f"/v1/changes/{change['id']}?wait={wait}"), 200)
 
+    async def settled(self, change: dict[str, Any]) -> dict[str, Any]:
+        """The change once it has ended, or waits for its payer or its renewal."""
+        return await self.ended(change, SURELY_SECONDS)
+
     async def ended(self, change: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The change once it has ended, however long that takes within `seconds`."""
+        """The same; where that takes longer than `seconds`, as it is then."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not (found := await self.settled(change))["settled_at"] and found["state"] != "failed":
+        while _first_leg(found := await self.shown(change, 15)) in ON_ITS_WAY:
             if asyncio.get_running_loop().time() > deadline:
                 break
         return found
@@ -133,6 +143,16 @@ class World:
 
     async def view(self, account_id: str = "acme") -> dict[str, Any]:
         return _good(await self.call("GET", f"/v1/accounts/{account_id}"), 200)
+
+    async def is_up_to_date(self) -> bool:
+        """Whether the newest hundred events of Stripe's were applied, and nothing is left in doubt."""
+        listed = (await self.stripe("GET", "/v1/events", limit=100))["data"]
+        pool, ids = self.billing.pool, [event["id"] for event in listed]
+        applied = "SELECT count(*) FROM inbox WHERE id = ANY ($1) AND state <> 'waiting'"
+        waiting = (
+            "SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting') + (SELECT count(*) FROM refresh)"
+        )
+        return bool(await pool.fetchval(applied, ids) == len(ids) and await pool.fetchval(waiting) == 0)
 
     # ---- the catalog
 
@@ -199,6 +219,11 @@ class World:
             await asyncio.sleep(0.02)
 
 
+def _first_leg(change: dict[str, Any]) -> str:
+    """The state of what happens now, or at the renewal; a promise that was only taken back has neither."""
+    return str((change["now"] or change["at_renewal"] or change)["state"])
+
+
 def _good(said: Said, status: int) -> dict[str, Any]:
     assert said.status == status, said.body
     return said.body
@@ -225,13 +250,16 @@ async def whole_world(
 
     `others` are more settings, by their names.
     """
-    port, secret = free_port(), f"whsec_{secrets.token_hex(16)}"
-    hook = f"http://127.0.0.1:{port}/webhooks/stripe"
-    twin = await start(TwinSettings(webhook_url=hook, webhook_secret=secret))
-    settings = settings_of(database_url, twin.base_url, port, secret)
+    secret = f"whsec_{secrets.token_hex(16)}"
+    twin = await start(TwinSettings())
+    # The system chooses the port when we listen: one chosen before may be another process's by then.
+    settings = settings_of(database_url, twin.base_url, 0, secret)
     settings = settings.model_copy(update={"policy": policy, **others})
     try:
         async with started(settings, doors=True, work=work) as running, aiohttp.ClientSession() as client:
-            yield World(running, twin, client, settings)
+            url = str(running.http_url)
+            add_endpoint(twin.twin.world, f"{url}/webhooks/stripe", ["*"], secret)
+            listening = settings.model_copy(update={"http": urlsplit(url).netloc})
+            yield World(running, twin, client, listening)
     finally:
         await twin.close()

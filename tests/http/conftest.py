@@ -22,9 +22,10 @@ from sync.rules import catalog, policy
 from sync.store import api_keys
 from sync.store.db import Pool
 from sync.store.rate import RateRow
-from tests.http.toys import QUICK, Toys
+from tests.http.toys import Toys
 
 BOOTSTRAP = "bootstrap-key-of-the-tests"
+USUAL = HttpSettings()
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[[web.Application], Awaitable[Client]]
 
@@ -79,11 +80,11 @@ def toys() -> Toys:
 
 @pytest.fixture
 async def toy_client(lonely: Billing, toys: Toys, connect: Connect) -> Client:
-    """A client of the toys, with short limits."""
+    """A client of the toys."""
     return await connect(toy_app(lonely, toys))
 
 
-def toy_app(billing: Billing, toys: Toys, settings: HttpSettings = QUICK) -> web.Application:
+def toy_app(billing: Billing, toys: Toys, settings: HttpSettings = USUAL) -> web.Application:
     """Return an application that serves the toys."""
     return assemble(billing, toys.routes(), (), bootstrap_key=BOOTSTRAP, settings=settings)
 

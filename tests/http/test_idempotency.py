@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from handlers.registry import HttpSettings
 from sync.billing import Billing
 from sync.errors import Code, Conflict, StripeTrouble
 from sync.store import idempotency as store
 from sync.store.db import Pool
-from tests.http.conftest import Client, Connect, make_key, problem, toy_app
+from tests.http.conftest import USUAL, Client, Connect, make_key, problem, toy_app
 from tests.http.toys import QUICK, Toys, stale
 from tests.support.patience import SURELY_SECONDS
 
@@ -143,7 +142,7 @@ async def test_of_many_at_once_one_acts(
     lonely: Billing, toys: Toys, connect: Connect, once: dict[str, str]
 ) -> None:
     """Twenty equal requests at once have one effect."""
-    client = await connect(toy_app(lonely, toys, HttpSettings()))
+    client = await connect(toy_app(lonely, toys))
     responses = await asyncio.gather(*(act(client, once) for _ in range(20)))
 
     assert {response.status for response in responses} <= {200, 409}
@@ -185,7 +184,7 @@ async def test_a_timed_out_request_may_be_repeated(
     lonely: Billing, toys: Toys, connect: Connect, once: dict[str, str]
 ) -> None:
     """A handler that takes too long is a 504, and its key is free."""
-    hurried = await connect(toy_app(lonely, toys, replace(QUICK, handler_seconds=0.5)))
+    hurried = await connect(toy_app(lonely, toys, replace(USUAL, handler_seconds=0.5)))
     patient = await connect(toy_app(lonely, toys))
     toys.seconds = 60
     late = await act(hurried, once)
@@ -197,14 +196,15 @@ async def test_a_timed_out_request_may_be_repeated(
 
 
 async def test_a_claim_of_a_killed_process_is_free_after_its_lease(
-    toy_client: Client, toys: Toys, once: dict[str, str]
+    lonely: Billing, toys: Toys, connect: Connect, once: dict[str, str]
 ) -> None:
     """The row that a killed process left behind does not lock its key for ever."""
+    client = await connect(toy_app(lonely, toys, QUICK))
     toys.gate = asyncio.Event()
-    dead = asyncio.create_task(act(toy_client, once))
+    dead = asyncio.create_task(act(client, once))
     await until_effects(toys, 1)
     await asyncio.sleep(QUICK.idempotency_lease_seconds)
-    second = asyncio.create_task(act(toy_client, once))
+    second = asyncio.create_task(act(client, once))
     await until_effects(toys, 2)
     toys.gate.set()
 

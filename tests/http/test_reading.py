@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.http.conftest import Client, problem
-from tests.http.toys import Toys
+from sync.billing import Billing
+from tests.http.conftest import Client, Connect, problem, toy_app
+from tests.http.toys import QUICK, Toys
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 1024 * 1024
@@ -154,15 +155,18 @@ async def test_a_broken_compressed_body_is_a_400(toy_client: Client, boss: dict[
     assert response.status == 400
 
 
-async def test_a_body_that_does_not_arrive_is_a_408(toy_client: Client, boss: dict[str, str]) -> None:
+async def test_a_body_that_does_not_arrive_is_a_408(
+    lonely: Billing, toys: Toys, connect: Connect, boss: dict[str, str]
+) -> None:
     """A caller that stops in the middle of its body is told so and holds nothing."""
+    client = await connect(toy_app(lonely, toys, QUICK))
 
     async def stalling() -> Any:
         yield b'{"name": '
         await asyncio.sleep(2)
         yield b'"a"}'
 
-    response = await send(toy_client, boss, stalling())
+    response = await send(client, boss, stalling())
 
     assert ((await problem(response))["code"], response.status) == ("body_too_slow", 408)
 

@@ -31,6 +31,7 @@ class Paging(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
+# Only for tests of these limits themselves: any other request may take longer on a loaded machine.
 QUICK = HttpSettings(body_seconds=0.3, idempotency_lease_seconds=0.2)
 
 

@@ -24,6 +24,7 @@ from sync.mirror import Mirror
 from sync.rules import catalog, policy
 from sync.store.db import Pool
 from sync.store.rate import RateRow
+from tests.support.patience import SURELY_SECONDS
 
 SECRET, ROLLED = "whsec_first", "whsec_second"
 PATH = "/webhooks/stripe"
@@ -40,11 +41,11 @@ class Front:
     port: int
     app: web.Application
 
-    async def send(self, raw: bytes, seconds: float = 5) -> int:
+    async def send(self, raw: bytes, seconds: float = SURELY_SECONDS) -> int:
         """Send these bytes and return the status of the first answer; 0 when the connection just ends."""
         return status_of(await self.exchange(raw, seconds))
 
-    async def exchange(self, raw: bytes, seconds: float = 5) -> bytes:
+    async def exchange(self, raw: bytes, seconds: float = SURELY_SECONDS) -> bytes:
         """Send these bytes and return what comes back, until the head of an answer is complete."""
         reader, writer = await asyncio.open_connection(self.host, self.port)
         try:

@@ -17,6 +17,7 @@ from tests.intake.attacks_frames import FRAMES
 from tests.intake.attacks_signatures import EVENT, SIGNATURES
 from tests.intake.front import Front, front, request, signed
 from tests.mirror.builders import VERSION
+from tests.support.patience import SURELY_SECONDS
 from worker.applier import Applier
 
 
@@ -77,7 +78,7 @@ async def test_every_frame_of_the_corpus(door: Front) -> None:
     wrong = {}
     for case in FRAMES:
         await door.pool.execute("TRUNCATE inbox")
-        status = await door.send(case.raw(), seconds=15)
+        status = await door.send(case.raw())
         if status not in case.statuses or await door.stored() != int(status == 200):
             wrong[case.name] = status, await door.stored()
 
@@ -91,7 +92,7 @@ async def test_a_smuggled_request_is_not_served(door: Front) -> None:
 
     reader, writer = await asyncio.open_connection(door.host, door.port)
     writer.write(outer)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY_SECONDS):
         answers = await reader.read()
     writer.close()
 
@@ -107,7 +108,7 @@ async def test_requests_in_one_packet_are_answered_one_by_one(door: Front) -> No
 
     reader, writer = await asyncio.open_connection(door.host, door.port)
     writer.write(packet)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY_SECONDS):
         answers = await reader.read()
     writer.close()
 
@@ -127,7 +128,7 @@ async def test_a_body_without_end_is_cut_off(door: Front, monkeypatch: pytest.Mo
             await asyncio.sleep(0.05)
 
     dripping = asyncio.create_task(drip())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY_SECONDS):
         answer = await reader.readline()
     dripping.cancel()
     writer.close()
@@ -150,7 +151,7 @@ async def test_a_thousand_copies_at_once_are_one_row(door: Front) -> None:
 
     async def one() -> int:
         async with gate:
-            return await door.send(copy, seconds=20)
+            return await door.send(copy)
 
     assert set(await asyncio.gather(*(one() for _ in range(1_000)))) == {200}
     assert await door.stored() == 1

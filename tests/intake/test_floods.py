@@ -42,7 +42,7 @@ async def flood(door: Front, raw: bytes, count: int) -> set[int]:
 
     async def one() -> int:
         async with gate:
-            return await door.send(raw, seconds=20)
+            return await door.send(raw)
 
     return set(await asyncio.gather(*(one() for _ in range(count))))
 

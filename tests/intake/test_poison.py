@@ -137,7 +137,7 @@ async def test_an_event_that_kills_is_buried_in_the_end(pool: Pool, database_url
     process = await poisoned(database_url, deadly)
     started = time.monotonic()
     while await inbox.waiting(pool):
-        assert time.monotonic() - started < 60, f"it goes on after {deaths} deaths"
+        assert time.monotonic() - started < 120, f"it goes on after {deaths} deaths"
         if process.returncode is not None:
             deaths += 1
             process = await poisoned(database_url, deadly)
@@ -183,7 +183,7 @@ async def test_an_event_that_hangs_is_taken_out_of_its_batch(pool: Pool, alarms:
 
     hung = event(subscription(customer="cus_hung"), "customer.subscription.created", event_id="evt_hung")
     await inbox.insert(pool, [*(healthy(n) for n in range(20)), hung])
-    work = applier(pool, Mirror(wake=hang), longest_seconds=0.3)
+    work = applier(pool, Mirror(wake=hang), longest_seconds=1.0)
 
     await work.run_once()
     applied_at_once = await pool.fetchval("SELECT count(*) FROM stripe_customer")
@@ -193,7 +193,7 @@ async def test_an_event_that_hangs_is_taken_out_of_its_batch(pool: Pool, alarms:
     assert alarms.of("evt_hung") == ["inbox.buried"]
     row = await pool.fetchrow("SELECT attempts, last_error FROM inbox WHERE id = 'evt_hung'")
     assert row is not None
-    assert tuple(row) == (ATTEMPTS, "StuckError: it took more than 0.3 s")
+    assert tuple(row) == (ATTEMPTS, "StuckError: it took more than 1 s")
     assert await pool.fetchval("SELECT count(*) FROM stripe_subscription") == 0
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof.events import backlog, deliveries
+from tests.proof.backlog import backlog
+from tests.proof.deliveries import deliveries
 
 pytestmark = pytest.mark.proof
 

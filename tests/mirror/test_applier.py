@@ -27,7 +27,7 @@ def healthy(number: int) -> inbox.InboxEvent:
 async def all_applied(pool: Pool) -> None:
     """Return when nothing waits; the loop under test tells nobody, so its table is asked."""
     async with asyncio.timeout(SURELY_SECONDS):
-        while await inbox.waiting(pool):  # noqa: ASYNC110
+        while await inbox.waiting(pool):  # noqa: ASYNC110  the table has no bell
             await asyncio.sleep(0.01)
 
 

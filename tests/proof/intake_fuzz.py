@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sync.store.db import Pool, create_pool
 from tests.intake.attacks_bodies import BODIES
@@ -23,9 +21,9 @@ from tests.intake.attacks_signatures import SIGNATURES
 from tests.intake.front import SECRET, Front, front, request, signed
 from tests.mirror.builders import customer, event_json, invoice, subscription
 from tests.support import postgres
+from tests.support.memory import GROWTH_BYTES, resident_bytes
 
 AT_ONCE = 16
-MOST_GROWTH_BYTES = 30 * 1024 * 1024
 # As many as it takes until caches and pools have their size.
 WARM_UP = 500
 VALID = [
@@ -66,7 +64,7 @@ class Verdict:
         return (
             not self.failures
             and not self.rows_too_many
-            and self.grown_bytes <= MOST_GROWTH_BYTES
+            and self.grown_bytes <= GROWTH_BYTES
             and self.statuses[200] > 0
             and self.statuses[400] > 0
         )
@@ -168,11 +166,6 @@ async def _sender(door: Front, waiting: object, verdict: Verdict) -> None:
         verdict.statuses[status] += 1
         if status >= 500 and status != 503:
             verdict.failures.append(raw)
-
-
-def resident_bytes() -> int:
-    """The memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def run(size: int, seed: int) -> Verdict:

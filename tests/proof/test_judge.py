@@ -9,7 +9,8 @@ import pytest
 from sync.rules.catalog import packaged
 from sync.rules.terms import Terms
 from tests.faults import judging
-from tests.proof.events import Backlog, Deliveries
+from tests.proof.backlog import Backlog
+from tests.proof.deliveries import Deliveries
 from tests.proof.judge import Verdict, unconfirmed
 from tests.proof.parts import Part, report
 from tests.proof.renewals import judge_renewals

@@ -41,6 +41,7 @@ _KEYS: Final = {
 BOOK: Final = PriceBook.build(
     PriceRow(key, price, minor, sold) for price, (key, minor, sold) in _KEYS.items()
 )
+UPDATE: Final = {"billing_reason": "subscription_update"}
 SLOT: Final[Slot] = Slot.parse(_KEYS[SEAT][0])[0]
 
 

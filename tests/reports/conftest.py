@@ -73,7 +73,8 @@ async def caught_up(world: World) -> None:
             each["id"]: (each["amount_refunded"], each["disputed"]) for each in charges
         }
 
-    await world.eventually(same, 20)
+    await world.eventually(same)
+    await world.eventually(world.is_up_to_date)
 
 
 async def approved(world: World, wish: dict[str, Any]) -> dict[str, Any]:

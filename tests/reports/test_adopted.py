@@ -81,7 +81,7 @@ async def cancel(world: World, subscription_id: str) -> None:
     async def ended() -> bool:
         return bool((await world.view())["subscription_status"] == "canceled")
 
-    await world.eventually(ended, 20)
+    await world.eventually(ended)
 
 
 async def at_stripes_time(world: World) -> None:

@@ -69,7 +69,7 @@ async def test_what_repeats_adds_up_to_what_the_account_pays(world: World) -> No
     async def smaller() -> bool:
         return bool((await world.view())["terms"]["seats"] == 4)
 
-    await world.eventually(smaller, 20)
+    await world.eventually(smaller)
     await approved(world, {"cancel": True, "effective": "renewal", "reason": "too dear"})
     bought, replaced, more, fewer, end = (await told(world.billing, "change-register")).rows
 

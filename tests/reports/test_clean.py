@@ -46,7 +46,7 @@ async def renewed(world: World, seats: int) -> None:
     async def smaller() -> bool:
         return bool((await world.view())["terms"]["seats"] == seats)
 
-    await world.eventually(smaller, 20)
+    await world.eventually(smaller)
 
 
 def assert_adds_up(report: Told) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ from tests.sandbox.run import look, run
 from worker.twin.server import RunningTwin, TwinSettings, start
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock file stays where it was made: none of ours, nor of a command, in the machine's own folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 async def sandbox(*arguments: str, key: str | None = None) -> tuple[int, str, str]:

@@ -8,7 +8,6 @@ from typing import Any
 from tests.simulation.people import ACCOUNTS
 from tests.simulation.stage import Stage
 from tests.simulation.stripe import ASKS, DECLINES, GOOD, Stripe
-from worker.twin.acts import act
 from worker.twin.errors import ApiError
 from worker.twin.exchange import run_by_hand
 
@@ -147,6 +146,3 @@ class Burst:
             self.stage.twin.world.rest()
         kind = {"/v1/customers": "customer", "/v1/products": "product"}.get(path)
         return self.stripe.table(kind)[-1] if kind else {}
-
-
-__all__ = ["Burst", "act"]

@@ -21,6 +21,7 @@ from sync.mirror_rows import Kind
 from sync.snapshot import is_deleted, render, snapshot
 from sync.store import mirror_rows
 from sync.store.db import transaction
+from tests.simulation.admins import first_of
 from tests.simulation.burst import PAUSES, Burst
 from tests.simulation.stage import Stage, Told
 from tests.simulation.wire import Hold
@@ -162,9 +163,7 @@ async def _held_read(stage: Stage) -> list[tuple[Hold, asyncio.Task[int]]]:
     hold = Hold("GET", "/v1/", before=False)
     stage.wire.holds.append(hold)
     task = asyncio.create_task(stage.refresh.run_once(limit=1))
-    reached = asyncio.ensure_future(hold.reached.wait())
-    await asyncio.wait({reached, task}, return_when=asyncio.FIRST_COMPLETED)
-    reached.cancel()
+    await first_of(hold.reached, task)
     if task.done():
         stage.wire.holds.clear()
         return []

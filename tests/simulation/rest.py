@@ -9,7 +9,6 @@ from sync import parking, switch
 from sync.catch_up import RETENTION_SECONDS
 from sync.mirror_rows import Kind
 from sync.rules.items import billed, without_empty
-from sync.rules.terms import Terms
 from sync.snapshot import render, snapshot
 from sync.state_at_stripe import items_of
 from sync.store import accounts as account_store
@@ -147,6 +146,3 @@ async def _items(life: Life) -> list[str]:
         if billed(items_of(subscription), book) != wanted:
             broken.append(f"L2: {account_id} is billed for something else than {terms}")
     return broken
-
-
-__all__ = ["Terms", "come_to_rest"]

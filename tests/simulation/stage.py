@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -247,7 +247,7 @@ async def _bought(made: Stage) -> None:
     await calm(made)
 
 
-async def calm(made: Stage, first: Sequence[Any] = ()) -> None:
+async def calm(made: Stage) -> None:
     """Deliver everything that was told, and let everybody work until there is nothing to do."""
     for _ in range(3):
         events, made.told = made.told, []

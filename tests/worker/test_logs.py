@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -16,7 +17,8 @@ import pytest
 import structlog
 
 from sync.telemetry import REGISTRY
-from worker import logs
+from tests.support.patience import SURELY_SECONDS
+from worker import log_streams, logs
 from worker.log_cleaning import clean, clean_text
 from worker.log_streams import Aside
 
@@ -168,8 +170,9 @@ def test_bytes_and_strangers_are_short() -> None:
     assert clean("items", [object] * 99) == [str(object)] * 50
 
 
-def test_who_logs_aside_never_waits() -> None:
+def test_who_logs_aside_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """While nobody reads, so many lines are kept in their order, and the others are counted."""
+    monkeypatch.setattr(log_streams, "FAREWELL_SECONDS", SURELY_SECONDS)
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w")
     aside, lost = Aside(stream, lines_most=3), _lost()
@@ -192,3 +195,12 @@ def test_who_logs_aside_never_waits() -> None:
 
 def _lost() -> float:
     return REGISTRY.get_sample_value("log_lines_lost_total") or 0.0
+
+
+def test_lines_of_a_test_itself_are_no_command_s_output() -> None:
+    """A world in the test's process logs at any moment, also while a command's output is being caught."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        structlog.get_logger().info("beside")
+
+    assert ("", "") == (out.getvalue(), err.getvalue())

@@ -9,7 +9,6 @@ import pytest
 from sync import notices
 from sync.store import notices as store_of
 from sync.store.db import Pool
-from sync.telemetry import REGISTRY
 from tests.support.patience import SURELY_SECONDS
 from tests.worker.mail import (
     INSERT_ACCOUNT,
@@ -22,7 +21,6 @@ from worker.senders.mailer import Patience
 
 # A quiet machine needs a tenth of it.
 TAKES_SECONDS = 100
-QUICK = Patience(send_seconds=0.4, lease_seconds=10.0)
 
 
 @pytest.fixture
@@ -30,12 +28,6 @@ async def pool(pool: Pool) -> Pool:
     """With the account that the notices are about."""
     await pool.execute(INSERT_ACCOUNT)
     return pool
-
-
-def counted(outcome: str) -> float:
-    """How often a try of a declined request's notice ended so."""
-    labels = {"kind": "request_declined", "outcome": outcome}
-    return REGISTRY.get_sample_value("notice_total", labels) or 0.0
 
 
 async def due_again(pool: Pool) -> None:

@@ -44,7 +44,7 @@ async def again(place: Place) -> Codes:
             view = (await place.call("GET", f"/v1/accounts/{place.account_id}")).body
             return bool(view["terms"] == view["terms_after_renewal"] == BOUGHT.to_json())
 
-        await place.world.eventually(nothing_is_promised, 20)
+        await place.world.eventually(nothing_is_promised)
     return codes
 
 
@@ -126,7 +126,7 @@ async def _came_about(place: Place, quote: dict[str, Any] | None, **legs: str) -
         change = (await place.call("GET", f"/v1/changes/{place.change}")).body
         return all((change[leg] or {}).get("state") == state for leg, state in legs.items())
 
-    await place.world.eventually(reached, 20)
+    await place.world.eventually(reached)
     change = await place.world.settled({"id": place.change})
     if change["now"]:
         assert change["now"]["difference_minor"] == 0
