@@ -226,9 +226,10 @@ async def test_nothing_is_written_to_stripe(tagged: Shop, world: World) -> None:
     await tagged.adopt()
     asked = (await world.control("GET", "state"))["requests"][before:]
 
-    assert [("GET", "/v1/subscriptions"), ("GET", "/v1/products")] == [
-        (each["method"], each["path"].partition("?")[0]) for each in asked
-    ]
+    # A worker's round may ask for something beside it, at the turn of a minute.
+    paths = [each["path"].partition("?")[0] for each in asked]
+    assert {"GET"} == {each["method"] for each in asked}
+    assert (True, 1) == ("/v1/subscriptions" in paths, paths.count("/v1/products"))
 
 
 async def test_adoptions_at_once_are_one(tagged: Shop, world: World) -> None:

@@ -103,7 +103,7 @@ async def test_killed_server_leaves_a_withdrawal_that_can_be_repeated(
         await cut_off(world, f"{url}/v1/changes/{place.change_id}/withdraw", {"actor": ADMIN})
     async with worker(world.settings, tmp_path):
         said = await world.call("POST", f"/v1/changes/{place.change_id}/withdraw", {"actor": ADMIN})
-        # A worker that died with the job in its hands keeps it for a while: then it is not over by this answer.
+        # A worker that died with the job in its hands keeps it for a while: then this answer comes before.
         assert said.status in (200, 202), said.body
         await place.until(lambda change: change["state"] == "withdrawn")
     assert [] == await world.effects(place.change_id, "charge")

@@ -88,7 +88,7 @@ async def moves_after(place: Place, mover: dict[str, Any], previews: int) -> Non
 
 async def previews_come_last(place: Place) -> None:
     """Every check reads the state before it previews, so that only the next look can see what moves."""
-    slow = {"method": "POST", "path": "/v1/invoices/create_preview", "slow_seconds": 1.0, "times": 2}
+    slow = {"method": "POST", "path": "/v1/invoices/create_preview", "slow_seconds": 0.5, "times": 2}
     await place.world.control("POST", "faults", slow)
 
 
