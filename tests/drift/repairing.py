@@ -31,6 +31,7 @@ async def stored(slow: Hands, finding_id: str) -> str:
     async def dies(call: StoredCall, still_wanted: Any = None) -> Answer:
         raise asyncio.CancelledError
 
+    # The process dies where nothing was sent; who looks at what it left must not be killed with it.
     world.billing.gateway.send = dies  # type: ignore[method-assign]
     with pytest.raises(asyncio.CancelledError):
         await repair(world.billing, finding_id, **BY)

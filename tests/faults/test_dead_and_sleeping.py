@@ -77,7 +77,7 @@ async def test_a_worker_that_wakes_late_changes_nothing(world: World, tmp_path: 
     [place] = await bought(world, tmp_path)
     async with worker(world.settings, tmp_path, f"{point}:stop") as sleeper:
         await place.more()
-        await world.eventually(lambda: is_stopped(sleeper), 40)
+        await world.eventually(lambda: is_stopped(sleeper))
         await place.hurry()
         async with worker(world.settings, tmp_path):
             await place.until(lambda change: change["state"] == "settled")
@@ -94,7 +94,7 @@ async def test_a_worker_that_wakes_after_the_deadline_charges_nothing(world: Wor
     [place] = await bought(world, tmp_path)
     async with worker(world.settings, tmp_path, "send.before_call:stop") as sleeper:
         await place.more()
-        await world.eventually(lambda: is_stopped(sleeper), 40)
+        await world.eventually(lambda: is_stopped(sleeper))
         late = "UPDATE change_leg SET apply_deadline_at = now() - interval '1 s' WHERE account_id = $1"
         await place.execute(late)
         async with worker(world.settings, tmp_path):

@@ -45,7 +45,7 @@ async def mortal_doors(world: World, folder: Path, point: str) -> AsyncIterator[
     """The address of doors that die at `point`, and that have died when this is left."""
     http = f"127.0.0.1:{free_port()}"
     async with worker(world.settings, folder, point, http=http) as server:
-        await world.eventually(lambda: _listens(http), 40)
+        await world.eventually(lambda: _listens(http))
         yield f"http://{http}"
         await server.dies()
 

@@ -91,7 +91,7 @@ async def test_a_repair_that_is_killed_is_made_once(world: World, tmp_path: Path
     again = "UPDATE repair SET leased_until = '-infinity', next_attempt_at = now() WHERE ended_at IS NULL"
     await world.billing.pool.execute(again)
     async with worker(world.settings, tmp_path):
-        await world.eventually(lambda: _no_repair_is_open(world), 40)
+        await world.eventually(lambda: _no_repair_is_open(world))
     async with doer(world.settings, tmp_path, doing.repair) as second:
         assert 0 == await second.ended()
     assert ["wrong_quantity"] == await findings_of(world, "repaired")

@@ -34,7 +34,7 @@ async def test_two_workers_wait_die_and_charge_once(world: World, tmp_path: Path
     await switch.stop(world.billing.pool, actor="olga", reason="a test")
     for _ in range(2):
         async with child(world, tmp_path, "work") as one, child(world, tmp_path, "work") as two:
-            await world.eventually(lambda: _all_wait(world, changes), 30)
+            await world.eventually(lambda: _all_wait(world, changes))
             one.kill()
             two.kill()
             await asyncio.gather(one.wait(), two.wait())
@@ -45,7 +45,7 @@ async def test_two_workers_wait_die_and_charge_once(world: World, tmp_path: Path
             "WHERE ended_at IS NULL"
         )
     async with child(world, tmp_path, "work"), child(world, tmp_path, "work"):
-        await world.eventually(lambda: _all_wait(world, changes), 30)
+        await world.eventually(lambda: _all_wait(world, changes))
         await switch.go(world.billing.pool, actor="olga", reason="the test is over")
         ended = await asyncio.gather(*(world.settled(change) for change in changes))
     assert ["settled"] * len(changes) == [change["state"] for change in ended]

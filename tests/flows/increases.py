@@ -33,9 +33,7 @@ async def customers(world: World, count: int) -> dict[str, Golden]:
     return goldens
 
 
-async def increase_all(
-    world: World, goldens: dict[str, Golden], dice: random.Random, *, wait_seconds: float = 30
-) -> list[dict[str, Any]]:
+async def increase_all(world: World, goldens: dict[str, Golden], dice: random.Random) -> list[dict[str, Any]]:
     """One increase for every account: quotes, time, confirms all at once; the settled changes."""
     quotes = {}
     for name, golden in goldens.items():
@@ -46,8 +44,7 @@ async def increase_all(
         quotes[name] = quote
     await world.pass_time(dice.randint(1, 599))
     said = await asyncio.gather(*(world.confirm(quote) for quote in quotes.values()))
-    ended = (world.ended(answer.body, wait_seconds) for answer in said)
-    return list(await asyncio.gather(*ended))
+    return list(await asyncio.gather(*(world.settled(answer.body) for answer in said)))
 
 
 def increase(terms: dict[str, Any], catalog: Catalog, dice: random.Random) -> dict[str, Any]:

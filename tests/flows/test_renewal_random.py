@@ -160,7 +160,7 @@ class Life:
             return int(busy) == 0
 
         await self._look()
-        await self.world.eventually(quiet, 40)
+        await self.world.eventually(quiet)
 
     async def _look(self) -> None:
         await self.world.billing.pool.execute(

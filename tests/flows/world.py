@@ -106,12 +106,8 @@ class World:
         return _good(await self.call("GET", f"/v1/changes/{change['id']}?wait={wait}"), 200)
 
     async def settled(self, change: dict[str, Any]) -> dict[str, Any]:
-        """The change once it has ended, or waits for its payer or its renewal."""
-        return await self.ended(change, SURELY_SECONDS)
-
-    async def ended(self, change: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The same; where that takes longer than `seconds`, as it is then."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        """The change once it has ended, or waits for its payer or its renewal; as it is after a long time."""
+        deadline = asyncio.get_running_loop().time() + SURELY_SECONDS
         while _first_leg(found := await self.shown(change, 15)) in ON_ITS_WAY:
             if asyncio.get_running_loop().time() > deadline:
                 break

@@ -100,7 +100,7 @@ async def outcome(world: World, actor: Actor) -> None:
             assert leg["charged"] == actor.quote["due_today"]
     if story.at_renewal is not None:
         assert view["terms_after_renewal"] == story.at_renewal.to_json()
-        await world.eventually(lambda: _is_at_renewal(world, actor, "scheduled"), 60)
+        await world.eventually(lambda: _is_at_renewal(world, actor, "scheduled"))
     await _billed(world, actor)
 
 

@@ -38,7 +38,7 @@ async def end(world: World, actor: Actor) -> None:
         await checks.untouched(world, actor)
         return
     if actor.case["payment"] == "bank_paid":
-        await world.eventually(lambda: _is_settled(world, actor), 60)
+        await world.eventually(lambda: _is_settled(world, actor))
     actor.change = await world.settled(actor.change)
     await checks.outcome(world, actor)
 
